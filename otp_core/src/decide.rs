@@ -1,0 +1,390 @@
+//! The decision: one pure function from a record and an attempt to a verdict
+//! and the record that is to be kept.
+//!
+//! Invariants, each a test: a step or a counter is accepted at most once; a
+//! counter never goes back; a failure at one door changes no other door; what
+//! is refused while throttled or as a replay changes nothing at all.
+
+use subtle::ConstantTimeEq;
+
+use crate::otp::{self, Algorithm, Digits, Period};
+use crate::record::{Credential, Door, Entry, Factor, MAX_DOORS, Proof, Record, State};
+use crate::scratch::{Salt, ScratchHash, ScratchKind};
+use crate::{Account, CredentialId, Fingerprint, Input, Label, Secret, UnixTime};
+
+/// So many failures within [`THROTTLE_SECONDS`] throttle a door.
+pub const THROTTLE_FAILURES: usize = 3;
+/// How long the failures of a door are looked back at, in seconds.
+pub const THROTTLE_SECONDS: u64 = 30;
+/// So many failures in a row lock a door (NIST SP 800-63B §3.2.2).
+pub const LOCK_FAILURES: u32 = 100;
+/// How far ahead of the expected counter a code may be (RFC 4226 §7.4 s).
+pub const LOOK_AHEAD: u64 = 10;
+
+/// What somebody has shown before the code, and who says so.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown<'a> {
+    /// Root vouches for it: these SSH keys, in the order sshd took them, or
+    /// none, at this PAM service.
+    Fact {
+        /// The PAM service.
+        service: &'a str,
+        /// The keys.
+        keys: &'a [Fingerprint],
+    },
+    /// The account's own uid claims to have come by this key.
+    Claim {
+        /// The key.
+        key: Option<Fingerprint>,
+    },
+    /// The account's own uid; any of the owner's credentials in the account counts.
+    AnyEntry,
+}
+
+/// One try.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// The account to get into.
+    pub account: &'a Account,
+    /// What was shown before.
+    pub shown: Shown<'a>,
+    /// What was typed.
+    pub input: &'a Input,
+    /// The input's hash under each salt that may be needed.
+    pub hashes: &'a [(Salt, ScratchHash)],
+    /// Only this credential counts (the first code after enrolment).
+    pub only: Option<&'a CredentialId>,
+}
+
+/// The answer to "may they come in?".
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes; what was used is spent in the record that came along.
+    Accept(Accepted),
+    /// No.
+    Refuse(Refusal),
+}
+
+/// What was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// A code.
+    Code {
+        /// Of this credential.
+        credential: CredentialId,
+        /// With this label.
+        label: Label,
+    },
+    /// A scratch code.
+    Scratch {
+        /// So many are left.
+        left: usize,
+    },
+}
+
+/// Why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing is enrolled here: the account, the key, or an active credential is missing.
+    NotEnrolled,
+    /// Not a code at all; not counted as a failure.
+    Malformed,
+    /// Wrong; counted.
+    Wrong,
+    /// Right once, but used, or older than one that was used.
+    Replayed {
+        /// Seconds until the device shows a code that can be accepted.
+        next_in: Option<u64>,
+    },
+    /// Too many failures lately.
+    Throttled {
+        /// Seconds until the next try is judged.
+        wait: u64,
+    },
+    /// Too many failures in a row; an administrator must unlock.
+    Locked,
+}
+
+/// The answer to "is a code needed?".
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// No: every key's policy is met without one.
+    Pass,
+    /// Yes, ask.
+    Ask {
+        /// The label of the credential, where it is the only one.
+        label: Option<Label>,
+        /// Only a scratch code is judged now, and why.
+        closed: Option<Refusal>,
+    },
+    /// No code will be accepted.
+    Refuse(Refusal),
+}
+
+/// Says whether a code is needed. Spends nothing and counts nothing.
+pub fn admit(record: &Record, account: &Account, shown: Shown<'_>, now: UnixTime) -> Admission {
+    let Some(candidates) = Candidates::find(record, account, shown, now) else {
+        return Admission::Refuse(Refusal::NotEnrolled);
+    };
+    if !candidates.asks {
+        return Admission::Pass;
+    }
+    let closed = closed(record, account, &candidates.proof, now);
+    let active: Vec<&Credential> =
+        candidates.ids.iter().filter_map(|id| record.credential(id)).filter(|c| c.state == State::Active).collect();
+    match (active.as_slice(), closed) {
+        (_, Some(refusal)) if record.scratch_left() == 0 => Admission::Refuse(refusal),
+        ([], _) if record.scratch_left() == 0 => Admission::Refuse(Refusal::NotEnrolled),
+        ([only], _) => Admission::Ask { label: Some(only.label.clone()), closed },
+        _ => Admission::Ask { label: None, closed },
+    }
+}
+
+/// Judges an attempt. The record that comes back is to be kept whatever the
+/// verdict; an accepted code is spent in it.
+pub fn decide(mut record: Record, attempt: &Attempt<'_>, now: UnixTime) -> (Verdict, Record) {
+    let Some(candidates) = Candidates::of_attempt(&record, attempt, now) else {
+        decoy(attempt.input, now);
+        return (Verdict::Refuse(Refusal::NotEnrolled), record);
+    };
+    let verdict = judge(&mut record, attempt, &candidates, now);
+    (verdict, record)
+}
+
+fn judge(record: &mut Record, attempt: &Attempt<'_>, candidates: &Candidates, now: UnixTime) -> Verdict {
+    let (account, proof) = (attempt.account, &candidates.proof);
+    let refused = closed(record, account, proof, now);
+    if matches!(attempt.input, Input::Malformed) {
+        return Verdict::Refuse(refused.unwrap_or(Refusal::Malformed));
+    }
+    // 80 bits can't be guessed, so such a code opens even a door that
+    // somebody else's guessing has shut.
+    if refused.is_none() || matches!(attempt.input, Input::Scratch(_)) {
+        if let Some(verdict) = judge_scratch(record, attempt, now) {
+            if matches!(verdict, Verdict::Accept(_)) {
+                reset(record, account, proof);
+            }
+            return verdict;
+        }
+    }
+    if let Some(refusal) = refused {
+        return Verdict::Refuse(refusal);
+    }
+    let verdict = judge_code(record, attempt.input, &candidates.ids, now);
+    match verdict {
+        Verdict::Accept(_) => reset(record, account, proof),
+        Verdict::Refuse(Refusal::Wrong) => count(record, account, proof, now),
+        Verdict::Refuse(_) => {}
+    }
+    verdict
+}
+
+/// The credentials that are asked, and the door at which they are.
+struct Candidates {
+    ids: Vec<CredentialId>,
+    proof: Proof,
+    asks: bool,
+}
+
+impl Candidates {
+    fn of_attempt(record: &Record, attempt: &Attempt<'_>, now: UnixTime) -> Option<Self> {
+        let mut found = Self::find(record, attempt.account, attempt.shown, now);
+        if let (Some(only), Some(found)) = (attempt.only, &mut found) {
+            found.ids.retain(|id| id == only);
+        }
+        found
+    }
+
+    fn find(record: &Record, account: &Account, shown: Shown<'_>, now: UnixTime) -> Option<Self> {
+        let one = |entry: &Entry, proof| Self { ids: entry.credentials.clone(), proof, asks: entry.policy.asks(now) };
+        match shown {
+            Shown::Fact { service, keys: [] } => {
+                record.entry(account, None).map(|entry| one(entry, Proof::Service(service.to_owned())))
+            }
+            Shown::Fact { keys, .. } => Self::of_keys(record, account, keys, now),
+            Shown::Claim { key } => match key.and_then(|key| Some((key, record.entry(account, Some(&key))?))) {
+                Some((key, entry)) => Some(one(entry, Proof::ClaimedKey(key))),
+                None => record.entry(account, None).map(|entry| one(entry, Proof::Uid)),
+            },
+            Shown::AnyEntry => {
+                let mut ids: Vec<CredentialId> = Vec::new();
+                for id in record.entries.iter().filter(|e| &e.account == account).flat_map(|e| &e.credentials) {
+                    if !ids.contains(id) {
+                        ids.push(id.clone());
+                    }
+                }
+                (!ids.is_empty()).then_some(Self { ids, proof: Proof::Uid, asks: true })
+            }
+        }
+    }
+
+    /// Several keys: each must be known, and a code must count at every one
+    /// that asks for a code.
+    fn of_keys(record: &Record, account: &Account, keys: &[Fingerprint], now: UnixTime) -> Option<Self> {
+        let mut found: Option<Self> = None;
+        for key in keys {
+            let entry = record.entry(account, Some(key)).or_else(|| record.entry(account, None))?;
+            let asks = entry.policy.asks(now);
+            match &mut found {
+                Some(found) if found.asks && asks => found.ids.retain(|id| entry.credentials.contains(id)),
+                Some(found) if found.asks || !asks => {}
+                _ => found = Some(Self { ids: entry.credentials.clone(), proof: Proof::Key(*key), asks }),
+            }
+        }
+        found
+    }
+}
+
+/// Why the door is shut for everything but a scratch code, if it is.
+fn closed(record: &Record, account: &Account, proof: &Proof, now: UnixTime) -> Option<Refusal> {
+    let door = record.doors.iter().find(|door| &door.account == account && &door.proof == proof);
+    match door {
+        Some(door) if door.failures >= LOCK_FAILURES => Some(Refusal::Locked),
+        Some(door) if door.recent.len() >= THROTTLE_FAILURES => {
+            // A failure from the future was made before the clock was set back.
+            let oldest = door.recent.iter().min().copied().unwrap_or(now).min(now);
+            let wait = (oldest + THROTTLE_SECONDS).saturating_sub(now);
+            (wait > 0).then_some(Refusal::Throttled { wait })
+        }
+        // More doors than can be kept: nobody may guess at one that isn't counted.
+        None if record.doors.len() >= MAX_DOORS => Some(Refusal::Locked),
+        _ => None,
+    }
+}
+
+fn reset(record: &mut Record, account: &Account, proof: &Proof) {
+    record.doors.retain(|door| &door.account != account || &door.proof != proof);
+}
+
+fn count(record: &mut Record, account: &Account, proof: &Proof, now: UnixTime) {
+    let place = record.doors.iter().position(|door| &door.account == account && &door.proof == proof);
+    let index = place.unwrap_or_else(|| {
+        let (account, proof) = (account.clone(), proof.clone());
+        record.doors.push(Door { account, proof, failures: 0, recent: vec![] });
+        record.doors.len() - 1
+    });
+    let door = &mut record.doors[index];
+    door.failures = door.failures.saturating_add(1);
+    for time in &mut door.recent {
+        *time = (*time).min(now);
+    }
+    door.recent.push(now);
+    let excess = door.recent.len().saturating_sub(THROTTLE_FAILURES);
+    door.recent.drain(..excess);
+}
+
+/// Judges the input as a scratch code. `None` when it may be a code instead.
+fn judge_scratch(record: &mut Record, attempt: &Attempt<'_>, now: UnixTime) -> Option<Verdict> {
+    let kind = match attempt.input {
+        Input::Scratch(_) => ScratchKind::Base32,
+        Input::Digits(digits) if digits.len() == 8 => ScratchKind::EightDigits,
+        _ => return None,
+    };
+    let mut verdict = matches!(kind, ScratchKind::Base32).then_some(Verdict::Refuse(Refusal::Wrong));
+    for set in record.scratch.iter_mut().filter(|set| set.kind == kind) {
+        let Some((_, hash)) = attempt.hashes.iter().find(|(salt, _)| salt == &set.salt) else { continue };
+        if let Some(index) = set.find(hash) {
+            match &mut set.codes[index].used {
+                Some(_) => verdict = Some(Verdict::Refuse(Refusal::Replayed { next_in: None })),
+                used => {
+                    *used = Some(now);
+                    return Some(Verdict::Accept(Accepted::Scratch { left: record.scratch_left() }));
+                }
+            }
+        }
+    }
+    verdict
+}
+
+/// Judges the input as a code of each candidate. All candidates are computed,
+/// whichever fits.
+fn judge_code(record: &mut Record, input: &Input, ids: &[CredentialId], now: UnixTime) -> Verdict {
+    let Input::Digits(typed) = input else { return Verdict::Refuse(Refusal::Wrong) };
+    let mut verdict = Verdict::Refuse(Refusal::Wrong);
+    for credential in record.credentials.iter_mut().filter(|c| c.state == State::Active && ids.contains(&c.id)) {
+        match (credential.matching(typed, now), &verdict) {
+            (Match::New(factor), Verdict::Refuse(_)) => {
+                credential.factor = factor;
+                credential.last_used = Some(now);
+                credential.confirmed.get_or_insert(now);
+                let (credential, label) = (credential.id.clone(), credential.label.clone());
+                verdict = Verdict::Accept(Accepted::Code { credential, label });
+            }
+            (Match::Used { next_in }, Verdict::Refuse(Refusal::Wrong)) => {
+                verdict = Verdict::Refuse(Refusal::Replayed { next_in });
+            }
+            _ => {}
+        }
+    }
+    if ids.is_empty() {
+        decoy(input, now);
+    }
+    verdict
+}
+
+/// How a typed code stands to a credential.
+enum Match {
+    /// No code of it.
+    None,
+    /// A code that was used, or is older than one that was.
+    Used { next_in: Option<u64> },
+    /// An unused code; accepting it leads to this factor.
+    New(Factor),
+}
+
+impl Credential {
+    fn matching(&self, typed: &str, now: UnixTime) -> Match {
+        let fits = |factor: u64| {
+            let code = otp::code(&self.secret, self.algorithm, self.digits, factor);
+            bool::from(code.as_bytes().ct_eq(typed.as_bytes()))
+        };
+        match self.factor {
+            Factor::Hotp { next } => {
+                let mut found = Match::None;
+                if next.checked_sub(1).is_some_and(fits) {
+                    found = Match::Used { next_in: None };
+                }
+                for counter in next..=next.saturating_add(LOOK_AHEAD) {
+                    // The last counter of all is never accepted: nothing could follow it.
+                    if fits(counter) && counter < u64::MAX && !matches!(found, Match::New(_)) {
+                        found = Match::New(Factor::Hotp { next: counter + 1 });
+                    }
+                }
+                found
+            }
+            Factor::Totp { period, last_step, skew, window } => {
+                let centre = period.step(now).saturating_add_signed(i64::from(skew));
+                let window_steps = u64::from(window);
+                let mut found = Match::None;
+                for step in centre.saturating_sub(window_steps)..=centre.saturating_add(window_steps) {
+                    let fits = fits(step);
+                    match (fits, last_step) {
+                        (true, Some(last)) if step <= last => {
+                            let shown_at = (last + 1).saturating_add_signed(-i64::from(skew));
+                            let next = shown_at.saturating_mul(u64::from(period.get()));
+                            found = Match::Used { next_in: Some(next.saturating_sub(now).max(1)) };
+                        }
+                        (true, _) if !matches!(found, Match::New(_)) => {
+                            found = Match::New(Factor::Totp { period, last_step: Some(step), skew, window });
+                        }
+                        _ => {}
+                    }
+                }
+                found
+            }
+        }
+    }
+}
+
+/// Does for nobody the work that is done for somebody, so that the time does
+/// not tell who is enrolled.
+fn decoy(input: &Input, now: UnixTime) {
+    let (Input::Digits(typed), Ok(secret)) = (input, Secret::copy(&[0x55; 20])) else { return };
+    let centre = Period::DEFAULT.step(now);
+    for step in centre.saturating_sub(1)..=centre + 1 {
+        let code = otp::code(&secret, Algorithm::Sha1, Digits::SIX, step);
+        std::hint::black_box(bool::from(code.as_bytes().ct_eq(typed.as_bytes())));
+    }
+}

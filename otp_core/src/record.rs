@@ -1,0 +1,230 @@
+//! What is remembered about one owner, and all that a decision may look at.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::name::NameError;
+use crate::scratch::ScratchSet;
+use crate::{Account, Algorithm, CredentialId, Digits, Fingerprint, Label, Owner, Period, Secret, UnixTime};
+
+/// At most so many active credentials are asked at one door.
+pub const MAX_CREDENTIALS_A_DOOR: usize = 5;
+/// At most so many credentials, tombstones included, for one owner.
+pub const MAX_CREDENTIALS: usize = 200;
+/// At most so many entries for one owner.
+pub const MAX_ENTRIES: usize = 1000;
+/// At most so many doors with failures are kept for one owner.
+pub const MAX_DOORS: usize = 1000;
+
+/// Everything that is remembered about one owner. One transaction reads it,
+/// decides, and writes it back.
+#[derive(Debug)]
+pub struct Record {
+    /// Whose record this is.
+    pub owner: Owner,
+    /// The owner's credentials, revoked ones too.
+    pub credentials: Vec<Credential>,
+    /// Where the owner may log in, and which credentials are asked there.
+    pub entries: Vec<Entry>,
+    /// The owner's scratch codes.
+    pub scratch: Vec<ScratchSet>,
+    /// Doors with failures behind them.
+    pub doors: Vec<Door>,
+}
+
+impl Record {
+    /// A record with nothing in it.
+    #[must_use]
+    pub fn new(owner: Owner) -> Self {
+        Self { owner, credentials: vec![], entries: vec![], scratch: vec![], doors: vec![] }
+    }
+
+    /// The entry of `account` for `key`, or the one for no key.
+    #[must_use]
+    pub fn entry(&self, account: &Account, key: Option<&Fingerprint>) -> Option<&Entry> {
+        self.entries.iter().find(|entry| &entry.account == account && entry.key.as_ref() == key)
+    }
+
+    /// The credential with this id.
+    #[must_use]
+    pub fn credential(&self, id: &CredentialId) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| &credential.id == id)
+    }
+
+    /// Scratch codes that are unused, over all sets.
+    #[must_use]
+    pub fn scratch_left(&self) -> usize {
+        self.scratch.iter().map(ScratchSet::left).sum()
+    }
+}
+
+/// One OATH secret on one device.
+#[derive(Debug)]
+pub struct Credential {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its short name, unique among the owner's active ones.
+    pub label: Label,
+    /// Other text to show for it, at most 256 bytes.
+    pub display: Option<String>,
+    /// The hash under the HMAC.
+    pub algorithm: Algorithm,
+    /// Digits of a code.
+    pub digits: Digits,
+    /// The shared secret.
+    pub secret: Secret,
+    /// What moves: a counter or the time.
+    pub factor: Factor,
+    /// When it was enrolled.
+    pub created: UnixTime,
+    /// When a code of it was first accepted; `None` while unconfirmed.
+    pub confirmed: Option<UnixTime>,
+    /// When a code of it was last accepted.
+    pub last_used: Option<UnixTime>,
+    /// Whether it counts.
+    pub state: State,
+}
+
+/// The moving factor of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Factor {
+    /// HOTP, RFC 4226.
+    Hotp {
+        /// The next counter that is accepted.
+        next: u64,
+    },
+    /// TOTP, RFC 6238.
+    Totp {
+        /// Length of a step.
+        period: Period,
+        /// The last accepted step; only later ones are accepted.
+        last_step: Option<u64>,
+        /// Steps by which the device's clock is ahead of ours.
+        skew: i32,
+        /// Steps before and after the present one that are accepted, 0 to 8.
+        window: u8,
+    },
+}
+
+impl Factor {
+    /// The kind, as the store, the wire and the command line call it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Hotp { .. } => "hotp",
+            Self::Totp { .. } => "totp",
+        }
+    }
+}
+
+/// Whether a credential counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Its codes are accepted.
+    Active,
+    /// Refused until an administrator enables it again.
+    Disabled,
+    /// Refused for ever; the tombstone stays for the audit.
+    Revoked {
+        /// When.
+        at: UnixTime,
+    },
+}
+
+/// A way into an account that an owner has: with one SSH key, or with none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The account.
+    pub account: Account,
+    /// The SSH key, or `None` for logins without one (su, sudo, login).
+    pub key: Option<Fingerprint>,
+    /// The key's comment or another note, for people; at most 256 bytes.
+    pub note: Option<String>,
+    /// What is asked for.
+    pub policy: Policy,
+    /// The credentials whose codes count here.
+    pub credentials: Vec<CredentialId>,
+}
+
+/// What is asked for at an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// A code.
+    Code,
+    /// Nothing: the key alone is enough.
+    None {
+        /// From then on a code is asked for again.
+        until: Option<UnixTime>,
+    },
+}
+
+impl Policy {
+    /// Whether a code is asked for at `now`.
+    #[must_use]
+    pub fn asks(self, now: UnixTime) -> bool {
+        match self {
+            Self::Code | Self::None { until: None } => matches!(self, Self::Code),
+            Self::None { until: Some(until) } => now >= until,
+        }
+    }
+}
+
+/// What somebody has shown before a code is asked for: the second half of a
+/// door's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// This SSH key; root says so (SSH_AUTH_INFO_0).
+    Key(Fingerprint),
+    /// No key, at this PAM service; root says so.
+    Service(String),
+    /// The account's own uid, which says that it came by this key.
+    ClaimedKey(Fingerprint),
+    /// The account's own uid.
+    Uid,
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "key {key}"),
+            Self::Service(service) => write!(f, "service {service}"),
+            Self::ClaimedKey(key) => write!(f, "claimed-key {key}"),
+            Self::Uid => f.write_str("uid"),
+        }
+    }
+}
+
+impl FromStr for Proof {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let error = NameError("a proof is key, service, claimed-key or uid");
+        match text.split_once(' ') {
+            Some(("key", key)) => key.parse().map(Self::Key).map_err(|_| error),
+            Some(("claimed-key", key)) => key.parse().map(Self::ClaimedKey).map_err(|_| error),
+            Some(("service", service)) if is_service(service) => Ok(Self::Service(service.to_owned())),
+            None if text == "uid" => Ok(Self::Uid),
+            _ => Err(error),
+        }
+    }
+}
+
+/// Whether `text` can be the name of a PAM service: 1 to 64 printable ASCII
+/// characters without blanks.
+#[must_use]
+pub fn is_service(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// The failures at one door. A door that nobody failed at is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The account.
+    pub account: Account,
+    /// What was shown before.
+    pub proof: Proof,
+    /// Failures since the last success.
+    pub failures: u32,
+    /// When the latest failures were, oldest first; at most as many as the throttle looks at.
+    pub recent: Vec<UnixTime>,
+}

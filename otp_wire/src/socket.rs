@@ -1,0 +1,153 @@
+//! The verifier behind a Unix socket.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send, socket_with,
+    sockopt,
+};
+use zeroize::Zeroizing;
+
+use crate::frame::{self, MAX_REPLY, MAX_REQUEST};
+use crate::message::VERSION;
+use crate::{Error, Reply, Request, Verifier};
+
+/// Asks the service that listens at a path.
+pub struct SocketVerifier {
+    path: PathBuf,
+    trusted: Vec<u32>,
+    max_reply: usize,
+}
+
+impl SocketVerifier {
+    /// A service at `path` that must run under one of the uids in `trusted`.
+    #[must_use]
+    pub fn new(path: &Path, trusted: Vec<u32>) -> Self {
+        Self { path: path.to_owned(), trusted, max_reply: MAX_REPLY }
+    }
+
+    /// Reads replies of up to `bytes`, for listings.
+    #[must_use]
+    pub fn max_reply(mut self, bytes: usize) -> Self {
+        self.max_reply = bytes;
+        self
+    }
+
+    fn connect(&self, deadline: Instant) -> Result<OwnedFd, Error> {
+        let absent = |errno: Errno| Error::Absent(self.path.display().to_string(), errno.into());
+        let address = SocketAddrUnix::new(&self.path).map_err(absent)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(absent)?;
+        loop {
+            match connect(&socket, &address) {
+                Ok(()) => break,
+                Err(Errno::INTR) => {}
+                // The queue of connections is full: a moment later it may not be.
+                Err(Errno::AGAIN) if Instant::now() < deadline => {
+                    let pause = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+                    let _ = poll(&mut [], Some(&pause));
+                }
+                Err(errno) => return Err(absent(errno)),
+            }
+        }
+        // Whoever called listen(2) there.
+        let peer = sockopt::socket_peercred(&socket).map_err(absent)?.uid.as_raw();
+        if self.trusted.contains(&peer) { Ok(socket) } else { Err(Error::Impostor(peer)) }
+    }
+}
+
+impl Verifier for SocketVerifier {
+    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply, Error> {
+        let socket = self.connect(deadline)?;
+        exchange(&socket, request, deadline, self.max_reply)
+    }
+}
+
+/// Sends `request` and reads the reply, over a socket that does not block.
+pub(crate) fn exchange(
+    socket: &impl AsFd,
+    request: &Request,
+    deadline: Instant,
+    max_reply: usize,
+) -> Result<Reply, Error> {
+    let line = frame::encode(request, MAX_REQUEST).map_err(|_| Error::Garbage("the request is too long"))?;
+    write_line(socket, &line, deadline)?;
+    let line = read_line(socket, max_reply, deadline)?;
+    let reply: Reply = frame::decode(&line).map_err(|_| Error::Garbage("not a reply of this version"))?;
+    if reply.v != VERSION || reply.id != request.id {
+        return Err(Error::Garbage("the reply to another request"));
+    }
+    Ok(reply)
+}
+
+/// Writes a whole line.
+///
+/// # Errors
+/// [`Error::Late`] or [`Error::Broken`].
+pub fn write_line(socket: &impl AsFd, line: &[u8], deadline: Instant) -> Result<(), Error> {
+    let mut rest = line;
+    while !rest.is_empty() {
+        // NOSIGNAL: a verifier that went away must not end the host by SIGPIPE.
+        match send(socket, rest, SendFlags::NOSIGNAL) {
+            Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait(socket, PollFlags::OUT, deadline)?,
+            Err(errno) => return Err(Error::Broken(errno.into())),
+        }
+    }
+    Ok(())
+}
+
+/// Reads up to and with the first line break; what may follow it is an error.
+///
+/// # Errors
+/// [`Error::Late`], [`Error::Broken`], or [`Error::Garbage`] for a line longer than `limit`.
+pub fn read_line(socket: &impl AsFd, limit: usize, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut line = Zeroizing::new(Vec::with_capacity(4096));
+    let mut chunk = Zeroizing::new([0_u8; 4096]);
+    loop {
+        match recv(socket, &mut chunk[..], RecvFlags::empty()) {
+            Ok((_, 0)) => return Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
+            Ok((_, count)) => {
+                let received = chunk.get(..count).unwrap_or_default();
+                frame::reserve(&mut line, received.len(), limit).map_err(|_| Error::Garbage("line too long"))?;
+                line.extend_from_slice(received);
+                match received.iter().position(|byte| *byte == b'\n') {
+                    Some(end) if end + 1 == received.len() => return Ok(line),
+                    Some(_) => return Err(Error::Garbage("more than one line")),
+                    None => {}
+                }
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait(socket, PollFlags::IN, deadline)?,
+            Err(errno) => return Err(Error::Broken(errno.into())),
+        }
+    }
+}
+
+fn wait(socket: &impl AsFd, what: PollFlags, deadline: Instant) -> Result<(), Error> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::Late);
+        }
+        let left = timespec(left);
+        match poll(&mut [PollFd::new(socket, what)], Some(&left)) {
+            Ok(0) => return Err(Error::Late),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::Broken(errno.into())),
+        }
+    }
+}
+
+/// A span of time as poll(2) wants it.
+#[must_use]
+pub fn timespec(span: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: span.subsec_nanos().into() }
+}
