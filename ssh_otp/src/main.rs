@@ -1,2 +1,16 @@
-//! Under construction.
-fn main() {}
+//! `ssh-otp`: the forced command that asks for a code and then becomes what
+//! sshd would have run.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod gate;
+mod login;
+mod run;
+mod sftp_refusal;
+mod terminal;
+mod verifier;
+
+fn main() -> std::process::ExitCode {
+    login::main()
+}
