@@ -146,8 +146,7 @@ pub fn admit(record: &Record, account: &Account, shown: Shown<'_>, now: UnixTime
 /// verdict; an accepted code is spent in it.
 pub fn decide(mut record: Record, attempt: &Attempt<'_>, now: UnixTime) -> (Verdict, Record) {
     let Some(candidates) = Candidates::of_attempt(&record, attempt, now) else {
-        decoy(attempt.input, now);
-        return (Verdict::Refuse(Refusal::NotEnrolled), record);
+        return (decoy(attempt.input, now), record);
     };
     let verdict = judge(&mut record, attempt, &candidates, now);
     (verdict, record)
@@ -156,26 +155,19 @@ pub fn decide(mut record: Record, attempt: &Attempt<'_>, now: UnixTime) -> (Verd
 fn judge(record: &mut Record, attempt: &Attempt<'_>, candidates: &Candidates, now: UnixTime) -> Verdict {
     let (account, proof) = (attempt.account, &candidates.proof);
     let refused = closed(record, account, proof, now);
-    if matches!(attempt.input, Input::Malformed) {
-        return Verdict::Refuse(refused.unwrap_or(Refusal::Malformed));
-    }
-    // 80 bits can't be guessed, so such a code opens even a door that
-    // somebody else's guessing has shut.
-    if refused.is_none() || matches!(attempt.input, Input::Scratch(_)) {
-        if let Some(verdict) = judge_scratch(record, attempt, now) {
-            if matches!(verdict, Verdict::Accept(_)) {
-                reset(record, account, proof);
-            }
-            return verdict;
+    let verdict = match (refused, attempt.input) {
+        (_, Input::Malformed) => Verdict::Refuse(refused.unwrap_or(Refusal::Malformed)),
+        // 80 bits can't be guessed, so such a code opens even a door that
+        // somebody else's guessing has shut.
+        (Some(refusal), Input::Scratch(_)) => judge_scratch(record, attempt, now).unwrap_or(Verdict::Refuse(refusal)),
+        (Some(refusal), Input::Digits(_)) => Verdict::Refuse(refusal),
+        (None, input) => {
+            judge_scratch(record, attempt, now).unwrap_or_else(|| judge_code(record, input, &candidates.ids, now))
         }
-    }
-    if let Some(refusal) = refused {
-        return Verdict::Refuse(refusal);
-    }
-    let verdict = judge_code(record, attempt.input, &candidates.ids, now);
+    };
     match verdict {
         Verdict::Accept(_) => reset(record, account, proof),
-        Verdict::Refuse(Refusal::Wrong) => count(record, account, proof, now),
+        Verdict::Refuse(Refusal::Wrong) if refused.is_none() => count(record, account, proof, now),
         Verdict::Refuse(_) => {}
     }
     verdict
@@ -199,6 +191,8 @@ impl Candidates {
 
     fn find(record: &Record, account: &Account, shown: Shown<'_>, now: UnixTime) -> Option<Self> {
         let one = |entry: &Entry, proof| Self { ids: entry.credentials.clone(), proof, asks: entry.policy.asks(now) };
+        // The policy of a way in without a key says nothing about a key.
+        let unbound = |entry: &Entry, proof| Self { asks: true, ..one(entry, proof) };
         match shown {
             Shown::Fact { service, keys: [] } => {
                 record.entry(account, None).map(|entry| one(entry, Proof::Service(service.to_owned())))
@@ -206,7 +200,7 @@ impl Candidates {
             Shown::Fact { keys, .. } => Self::of_keys(record, account, keys, now),
             Shown::Claim { key } => match key.and_then(|key| Some((key, record.entry(account, Some(&key))?))) {
                 Some((key, entry)) => Some(one(entry, Proof::ClaimedKey(key))),
-                None => record.entry(account, None).map(|entry| one(entry, Proof::Uid)),
+                None => record.entry(account, None).map(|entry| unbound(entry, Proof::Uid)),
             },
             Shown::AnyEntry => {
                 let mut ids: Vec<CredentialId> = Vec::new();
@@ -225,8 +219,10 @@ impl Candidates {
     fn of_keys(record: &Record, account: &Account, keys: &[Fingerprint], now: UnixTime) -> Option<Self> {
         let mut found: Option<Self> = None;
         for key in keys {
-            let entry = record.entry(account, Some(key)).or_else(|| record.entry(account, None))?;
-            let asks = entry.policy.asks(now);
+            let (entry, asks) = match record.entry(account, Some(key)) {
+                Some(entry) => (entry, entry.policy.asks(now)),
+                None => (record.entry(account, None)?, true),
+            };
             match &mut found {
                 Some(found) if found.asks && asks => found.ids.retain(|id| entry.credentials.contains(id)),
                 Some(found) if found.asks || !asks => {}
@@ -275,8 +271,12 @@ fn count(record: &mut Record, account: &Account, proof: &Proof, now: UnixTime) {
     door.recent.drain(..excess);
 }
 
-/// Judges the input as a scratch code. `None` when it may be a code instead.
+/// Judges the input as a scratch code. `None` when it may be a code instead, or
+/// when only one credential counts, which a scratch code would not confirm.
 fn judge_scratch(record: &mut Record, attempt: &Attempt<'_>, now: UnixTime) -> Option<Verdict> {
+    if attempt.only.is_some() {
+        return None;
+    }
     let kind = match attempt.input {
         Input::Scratch(_) => ScratchKind::Base32,
         Input::Digits(digits) if digits.len() == 8 => ScratchKind::EightDigits,
@@ -303,7 +303,9 @@ fn judge_scratch(record: &mut Record, attempt: &Attempt<'_>, now: UnixTime) -> O
 fn judge_code(record: &mut Record, input: &Input, ids: &[CredentialId], now: UnixTime) -> Verdict {
     let Input::Digits(typed) = input else { return Verdict::Refuse(Refusal::Wrong) };
     let mut verdict = Verdict::Refuse(Refusal::Wrong);
+    let mut asked = false;
     for credential in record.credentials.iter_mut().filter(|c| c.state == State::Active && ids.contains(&c.id)) {
+        asked = true;
         match (credential.matching(typed, now), &verdict) {
             (Match::New(factor), Verdict::Refuse(_)) => {
                 credential.factor = factor;
@@ -318,8 +320,8 @@ fn judge_code(record: &mut Record, input: &Input, ids: &[CredentialId], now: Uni
             _ => {}
         }
     }
-    if ids.is_empty() {
-        decoy(input, now);
+    if !asked {
+        let _ = decoy(input, now);
     }
     verdict
 }
@@ -378,13 +380,15 @@ impl Credential {
     }
 }
 
-/// Does for nobody the work that is done for somebody, so that the time does
-/// not tell who is enrolled.
-fn decoy(input: &Input, now: UnixTime) {
-    let (Input::Digits(typed), Ok(secret)) = (input, Secret::copy(&[0x55; 20])) else { return };
-    let centre = Period::DEFAULT.step(now);
-    for step in centre.saturating_sub(1)..=centre + 1 {
-        let code = otp::code(&secret, Algorithm::Sha1, Digits::SIX, step);
-        std::hint::black_box(bool::from(code.as_bytes().ct_eq(typed.as_bytes())));
+/// Refuses where there is no record to judge on, after the work that is done
+/// for a credential, so that the time does not tell who is enrolled.
+pub fn decoy(input: &Input, now: UnixTime) -> Verdict {
+    if let (Input::Digits(typed), Ok(secret)) = (input, Secret::copy(&[0x55; 20])) {
+        let centre = Period::DEFAULT.step(now);
+        for step in centre.saturating_sub(1)..=centre.saturating_add(1) {
+            let code = otp::code(&secret, Algorithm::Sha1, Digits::SIX, step);
+            std::hint::black_box(bool::from(code.as_bytes().ct_eq(typed.as_bytes())));
+        }
     }
+    Verdict::Refuse(Refusal::NotEnrolled)
 }

@@ -1,5 +1,7 @@
 //! RFC 6238, appendix B.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
 use otp_core::{Algorithm, Digits, Period, Secret, otp};
 
 fn key(algorithm: Algorithm) -> Secret {

@@ -1,5 +1,7 @@
 //! Fingerprints, compared with what OpenSSH prints for keys made on the spot.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
 use std::path::Path;
 use std::process::Command;
 

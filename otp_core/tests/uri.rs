@@ -1,6 +1,8 @@
 //! otpauth URIs: our own vectors, those of other programs where they lie
 //! beside the repository, and the round trip.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
 use std::path::Path;
 
 use otp_core::uri::{KeyUri, Kind, UriError};
