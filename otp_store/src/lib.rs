@@ -1,1 +1,170 @@
-//! Under construction.
+//! What do we remember?
+//!
+//! [`Store`] has one primitive: a pure function, run in one durable
+//! transaction over one owner's record. [`sqlite::SqliteStore`] is the store
+//! on one host; secrets in it are sealed ([`sealing`]), scratch codes hashed
+//! ([`scratch_hash`]), and each record carries a MAC, so that a damaged or
+//! swapped row is noticed.
+
+#![forbid(unsafe_code)]
+
+mod codec;
+pub mod error;
+pub mod place;
+pub mod scratch_hash;
+pub mod sealing;
+pub mod sqlite;
+
+use otp_core::{Account, CredentialId, Fingerprint, Owner, Record, UnixTime};
+
+pub use error::Error;
+pub use sealing::SealingKeys;
+pub use sqlite::{Journal, SqliteStore};
+
+/// For so many seconds a request that is repeated gets the same answer.
+pub const REPEAT_SECONDS: u64 = 10;
+
+/// A store of records.
+pub trait Store: Send + Sync {
+    /// Runs a change in one transaction and returns when it is durable.
+    ///
+    /// # Errors
+    /// [`Error`] when nothing was decided; then nothing was changed either, or
+    /// it isn't known: both mean a refusal.
+    fn transact(&self, transaction: Transaction) -> Result<Answered, Error>;
+
+    /// Whose entry `account` with `key` (or without one) is.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn owner_of(&self, account: &Account, key: Option<&Fingerprint>) -> Result<Option<Owner>, Error>;
+
+    /// Whose credential this is.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn owner_of_credential(&self, id: &CredentialId) -> Result<Option<Owner>, Error>;
+
+    /// The owners with entries in `account`, or all of them, in order of their names.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn owners(&self, account: Option<&Account>) -> Result<Vec<Owner>, Error>;
+
+    /// The record of `owner` as it is now.
+    ///
+    /// # Errors
+    /// When the store can't be read, or the record is damaged.
+    fn read(&self, owner: &Owner) -> Result<Option<Record>, Error>;
+
+    /// Audit rows, newest first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error>;
+
+    /// What there is to say about the store.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn report(&self) -> Result<Report, Error>;
+}
+
+/// One request's change to one owner's record.
+pub struct Transaction {
+    /// The request, so that asking again gets the same answer.
+    pub mark: Mark,
+    /// Whose record; `None` where there is nobody's, but the audit is to know.
+    pub owner: Option<Owner>,
+    /// The verifier's clock.
+    pub now: UnixTime,
+    /// The change itself. It may run again only if it never ran to its end.
+    pub change: Box<dyn FnOnce(Option<Record>) -> Change + Send>,
+}
+
+/// Identifies a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The request's 128 random bits.
+    pub id: [u8; 16],
+    /// The uid that asks.
+    pub uid: u32,
+    /// [`SealingKeys::mark`] of the whole request.
+    pub digest: [u8; 32],
+}
+
+/// What a change leads to.
+pub struct Change {
+    /// The record to keep; `None` leaves it as it was.
+    pub record: Option<Record>,
+    /// What to write into the audit.
+    pub audit: Vec<AuditRow>,
+    /// The answer to remember; holds no secret.
+    pub answer: Vec<u8>,
+}
+
+/// How a request was answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// Its change was made.
+    Now,
+    /// It was asked before; this was the answer.
+    Before(Vec<u8>),
+}
+
+/// One row of the audit. Texts are bounded and free of control characters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its number; set by the store.
+    pub id: i64,
+    /// When.
+    pub at: UnixTime,
+    /// `accept`, `refuse` or `change`.
+    pub verdict: &'static str,
+    /// Why, or what.
+    pub reason: String,
+    /// The account.
+    pub account: String,
+    /// The owner.
+    pub owner: String,
+    /// The service.
+    pub service: String,
+    /// The key.
+    pub key: String,
+    /// The address.
+    pub address: String,
+    /// The uid that asked.
+    pub peer: u32,
+    /// Whether service, key and address are claims of that uid.
+    pub claimed: bool,
+}
+
+/// Which audit rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only this account.
+    pub account: Option<String>,
+    /// Only this key.
+    pub key: Option<String>,
+    /// Only this verdict.
+    pub verdict: Option<String>,
+    /// Only since then.
+    pub since: Option<UnixTime>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// What there is to say about a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Version of the schema.
+    pub schema: u32,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Owners.
+    pub owners: u64,
+    /// Entries.
+    pub entries: u64,
+    /// Audit rows.
+    pub audit: u64,
+}

@@ -1,0 +1,84 @@
+//! The table of who may ask what.
+
+use otp_wire::Ask;
+
+/// What a peer is to this verifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// uid 0, or the service's own user on root's socket: everything, for anybody.
+    Root,
+    /// Any other uid, on the system's verifier: for its own accounts.
+    Account,
+    /// The user whose own store this is.
+    Owner,
+}
+
+impl Role {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Account => "account",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The uid, from the kernel.
+    pub uid: u32,
+    /// What it is.
+    pub role: Role,
+}
+
+/// Whether something may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Yes.
+    Yes,
+    /// Only with a code of the owner's in the same request.
+    WithCode,
+    /// No.
+    No,
+}
+
+/// One verb: what others may with it, what they may where the settings say
+/// `self_service`, and what a user may with the own store.
+struct Row(&'static str, Access, Access, Access);
+
+/// A uid is not a second factor: nothing that adds, shows or weakens a factor
+/// is `Yes` here. Root is not in the table: root may everything.
+const TABLE: [Row; 12] = {
+    use Access::{No, WithCode, Yes};
+    [
+        // verb            others  self_service  own store
+        Row("begin", Yes, Yes, Yes),
+        Row("verify", Yes, Yes, Yes),
+        Row("list", Yes, Yes, Yes),
+        Row("status", Yes, Yes, Yes),
+        Row("enrol", No, WithCode, WithCode),
+        Row("revoke", No, WithCode, WithCode),
+        Row("scratch_new", No, WithCode, WithCode),
+        Row("key_add", No, WithCode, WithCode),
+        Row("key_policy", No, No, WithCode),
+        Row("key_remove", No, No, WithCode),
+        Row("unlock", No, No, WithCode),
+        Row("audit", No, No, Yes),
+    ]
+};
+
+/// Whether somebody in this role may ask this.
+#[must_use]
+pub fn access(role: Role, ask: &Ask, self_service: bool) -> Access {
+    let row = TABLE.iter().find(|row| row.0 == ask.verb());
+    match (row, role) {
+        (None, _) => Access::No,
+        (Some(_), Role::Root) => Access::Yes,
+        (Some(row), Role::Account) if !self_service => row.1,
+        (Some(row), Role::Account) => row.2,
+        (Some(row), Role::Owner) => row.3,
+    }
+}

@@ -1,0 +1,63 @@
+//! Accounts as the system spells them.
+
+use nix::unistd::{Uid, User};
+use otp_core::Account;
+
+use crate::access::{Peer, Role};
+
+/// What an account's name turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This account, and the peer may speak for it.
+    Account(Account),
+    /// No such account.
+    Unknown,
+    /// Another uid's account.
+    Foreign,
+}
+
+/// Finds the canonical name (getpwnam(3)) of the account that `peer` names.
+///
+/// # Errors
+/// When the user database can't be asked; nothing may be decided then.
+pub fn find(peer: Peer, name: &str) -> Result<Found, String> {
+    let Ok(account) = name.parse::<Account>() else { return Ok(Found::Unknown) };
+    let user = User::from_name(name).map_err(|why| format!("user database: {why}"))?;
+    Ok(match (user, peer.role) {
+        (Some(user), Role::Root) => canonical(&user),
+        (Some(user), _) if user.uid.as_raw() == peer.uid => canonical(&user),
+        (Some(_), _) => Found::Foreign,
+        // A static program does not see directory accounts, and everything in
+        // a user's own store is that user's anyway.
+        (None, Role::Owner) => Found::Account(account),
+        (None, _) => Found::Unknown,
+    })
+}
+
+fn canonical(user: &User) -> Found {
+    user.name.parse().map_or(Found::Unknown, Found::Account)
+}
+
+/// The uid of a system user, if it exists.
+#[must_use]
+pub fn uid_of(name: &str) -> Option<(Uid, nix::unistd::Gid)> {
+    User::from_name(name).ok().flatten().map(|user| (user.uid, user.gid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_systems() {
+        let root = Peer { uid: 0, role: Role::Root };
+        let nobody = Peer { uid: 65534, role: Role::Account };
+        assert_eq!(find(root, "root").unwrap(), Found::Account("root".parse().unwrap()));
+        let long = "a".repeat(10_240);
+        for unknown in ["no-such-account", "ROOT", "root\n", "../root", "root/", "", &long] {
+            assert_eq!(find(root, unknown).unwrap(), Found::Unknown, "{unknown:?}");
+        }
+        assert_eq!(find(nobody, "root").unwrap(), Found::Foreign);
+        assert_eq!(find(nobody, "nobody").unwrap(), Found::Account("nobody".parse().unwrap()));
+    }
+}

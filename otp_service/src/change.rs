@@ -1,0 +1,256 @@
+//! What changes a record beside a login: each one a function from a record to
+//! a record, run in one transaction.
+
+use otp_core::record::{Entry, MAX_ENTRIES, Policy, State};
+use otp_core::{Account, Credential, CredentialId, Fingerprint, Label, Owner, Record};
+use otp_wire::message::{CredentialName, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Unlock};
+use otp_wire::{Ask, message};
+
+use crate::access::Role;
+use crate::enrol::shown;
+use crate::lines;
+use crate::scratch;
+use crate::service::{Asked, Decision, Service, Stop};
+
+/// What a change says when it was made, or why it wasn't.
+type Changed = Result<String, String>;
+
+impl Service {
+    pub(crate) fn revoke(&self, asked: &Asked, name: &CredentialName) -> Result<Outcome, Stop> {
+        let (owner, id) = self.named(asked, name)?;
+        let now = asked.now;
+        self.change(asked, &owner, None, format!("revoked {id}"), move |record| {
+            let credential = record.credentials.iter_mut().find(|credential| credential.id == id);
+            let credential = credential.ok_or_else(|| format!("no credential {id}"))?;
+            if let State::Revoked { .. } = credential.state {
+                return Err(format!("{id} is revoked already"));
+            }
+            credential.state = State::Revoked { at: now };
+            Ok(format!("Revoked {id} ({}): its codes are refused from now on.", credential.label))
+        })
+    }
+
+    pub(crate) fn unlock(&self, asked: &Asked, unlock: &Unlock) -> Result<Outcome, Stop> {
+        let account = self.own_account(asked.peer, &unlock.account)?;
+        let key = unlock.key.as_deref().map(fingerprint).transpose()?;
+        let owners = self.store.owners(Some(&account))?;
+        if owners.is_empty() {
+            return Err(Stop::Invalid(format!("nothing is enrolled for {account}")));
+        }
+        let mut opened = Outcome::Done { line: format!("No door of {account} was shut.") };
+        for (number, owner) in owners.iter().enumerate() {
+            // One transaction an owner, each under a mark of its own.
+            let mut mark = asked.mark;
+            mark.id[1] ^= u8::try_from(number % 251 + 1).unwrap_or(1);
+            let asked = Asked { mark, peer: asked.peer, now: asked.now };
+            let inside = account.clone();
+            let outcome = self.change(&asked, owner, Some(&account), "unlocked".to_owned(), move |record| {
+                let before = record.doors.len();
+                record.doors.retain(|door| door.account != inside || !concerns(&door.proof, key.as_ref()));
+                match before - record.doors.len() {
+                    0 => Err(String::new()),
+                    count => Ok(format!("Opened {count} door(s) of {inside} for {}.", record.owner)),
+                }
+            })?;
+            if matches!(outcome, Outcome::Done { .. }) {
+                opened = outcome;
+            }
+        }
+        Ok(opened)
+    }
+
+    pub(crate) fn scratch_new(&self, asked: &Asked, name: &OwnerName) -> Result<Outcome, Stop> {
+        let account = self.own_account(asked.peer, &name.account)?;
+        let owner = self.owner_for(asked, &account, name.owner.as_deref())?;
+        if self.store.read(&owner)?.is_none() {
+            return Err(Stop::Invalid(format!("nothing is enrolled for {owner}")));
+        }
+        let (set, codes) = scratch::new_set(asked.now)?;
+        let mut row = asked.row("change", "new scratch codes");
+        (row.account, row.owner) = (account.to_string(), owner.to_string());
+        let codes = shown(&codes);
+        self.transact(asked, Some(owner), move |record| {
+            let record = record.map(|record| Record { scratch: vec![set], ..record });
+            Decision { record, audit: vec![row], outcome: Outcome::Scratch { codes } }
+        })
+    }
+
+    pub(crate) fn key_add(&self, asked: &Asked, add: &KeyAdd) -> Result<Outcome, Stop> {
+        let account = self.own_account(asked.peer, &add.account)?;
+        let owner = self.owner_for(asked, &account, add.owner.as_deref())?;
+        let key = fingerprint(&add.key)?;
+        let note = add.note.as_deref().map(lines::bounded);
+        let (names, inside) = (add.credentials.clone(), account.clone());
+        self.change(asked, &owner, Some(&account), format!("added key {key}"), move |record| {
+            if record.entry(&inside, Some(&key)).is_some() {
+                return Err("this key is enrolled already".to_owned());
+            }
+            if record.entries.len() >= MAX_ENTRIES {
+                return Err(format!("{} has {MAX_ENTRIES} keys already", record.owner));
+            }
+            let credentials = credentials(record, &names)?;
+            record.entries.push(Entry { account: inside, key: Some(key), note, policy: Policy::Code, credentials });
+            Ok(format!("Added {key}."))
+        })
+    }
+
+    pub(crate) fn key_policy(&self, asked: &Asked, ask: &KeyPolicy) -> Result<Outcome, Stop> {
+        let policy = match (ask.policy.as_str(), ask.until) {
+            ("code", None) => Policy::Code,
+            ("none", until) => Policy::None { until },
+            ("code", Some(_)) => return Err(Stop::invalid("only the policy none has an end")),
+            _ => return Err(Stop::invalid("a policy is code or none")),
+        };
+        let what = format!("policy of {}: {}", lines::bounded(&ask.key), ask.policy);
+        self.with_key(asked, &ask.account, &ask.key, what, move |entry| {
+            entry.policy = policy;
+            match policy {
+                Policy::Code => "A code is asked for with this key.".to_owned(),
+                Policy::None { .. } => "This key comes in without a code.".to_owned(),
+            }
+        })
+    }
+
+    pub(crate) fn key_remove(&self, asked: &Asked, name: &KeyName) -> Result<Outcome, Stop> {
+        let account = self.own_account(asked.peer, &name.account)?;
+        let key = fingerprint(&name.key)?;
+        let owner = self.store.owner_of(&account, Some(&key))?.ok_or_else(|| unknown_key(&account))?;
+        let inside = account.clone();
+        self.change(asked, &owner, Some(&account), format!("removed key {key}"), move |record| {
+            record.entries.retain(|entry| entry.account != inside || entry.key != Some(key));
+            Ok(format!("Removed {key}: it is refused from now on."))
+        })
+    }
+
+    fn with_key(
+        &self,
+        asked: &Asked,
+        account: &str,
+        key: &str,
+        what: String,
+        change: impl FnOnce(&mut Entry) -> String + Send + 'static,
+    ) -> Result<Outcome, Stop> {
+        let account = self.own_account(asked.peer, account)?;
+        let key = fingerprint(key)?;
+        let owner = self.store.owner_of(&account, Some(&key))?.ok_or_else(|| unknown_key(&account))?;
+        let inside = account.clone();
+        self.change(asked, &owner, Some(&account), what, move |record| {
+            let entry = record.entries.iter_mut().find(|entry| entry.account == inside && entry.key == Some(key));
+            entry.map(change).ok_or_else(|| "this key is not enrolled".to_owned())
+        })
+    }
+
+    /// Runs one change of an existing record and writes it into the audit.
+    fn change(
+        &self,
+        asked: &Asked,
+        owner: &Owner,
+        account: Option<&Account>,
+        what: String,
+        change: impl FnOnce(&mut Record) -> Changed + Send + 'static,
+    ) -> Result<Outcome, Stop> {
+        let mut row = asked.row("change", what);
+        row.owner = owner.to_string();
+        row.account = account.map(ToString::to_string).unwrap_or_default();
+        let nobody = format!("nothing is enrolled for {owner}");
+        self.transact(asked, Some(owner.clone()), move |record| {
+            let changed = record.ok_or(nobody).and_then(|mut record| change(&mut record).map(|line| (record, line)));
+            match changed {
+                Ok((record, line)) => {
+                    Decision { record: Some(record), audit: vec![row], outcome: Outcome::Done { line } }
+                }
+                Err(line) => Decision { record: None, audit: vec![], outcome: Outcome::Invalid { line } },
+            }
+        })
+    }
+
+    /// The credential that is named by id or by label, and its owner. Others
+    /// than root name credentials of their own account.
+    fn named(&self, asked: &Asked, name: &CredentialName) -> Result<(Owner, CredentialId), Stop> {
+        let account = name.account.as_deref().map(|name| self.own_account(asked.peer, name)).transpose()?;
+        let owners = match (&account, asked.peer.role) {
+            (Some(account), _) => self.store.owners(Some(account))?,
+            (None, Role::Root | Role::Owner) => match name.credential.parse() {
+                Ok(id) => self.store.owner_of_credential(&id)?.into_iter().collect(),
+                Err(_) => return Err(Stop::invalid("a label needs its account; or give the id")),
+            },
+            (None, Role::Account) => return Err(Stop::invalid("the account is missing")),
+        };
+        let mut found = Vec::new();
+        for owner in owners {
+            let Some(record) = self.store.read(&owner)? else { continue };
+            found.extend(matching(&record, &name.credential).map(|id| (owner.clone(), id)));
+        }
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (Some(_), false) => Err(Stop::invalid("several credentials have this label; give the id")),
+            (None, _) => Err(Stop::Invalid(format!("no credential {:?}", lines::bounded(&name.credential)))),
+        }
+    }
+
+    /// The account and the owner that a request is about, for its authorisation.
+    pub(crate) fn concerned(&self, asked: &Asked, ask: &Ask) -> Result<(Account, Option<Owner>), Stop> {
+        let missing = || Stop::invalid("the account is missing");
+        let (account, owner) = match ask {
+            Ask::Enrol(message::Enrol { account, owner, .. })
+            | Ask::ScratchNew(OwnerName { account, owner })
+            | Ask::KeyAdd(KeyAdd { account, owner, .. }) => (account, owner.as_deref().or(Some(account))),
+            Ask::Revoke(name) => (name.account.as_ref().ok_or_else(missing)?, None),
+            Ask::KeyPolicy(KeyPolicy { account, .. })
+            | Ask::KeyRemove(KeyName { account, .. })
+            | Ask::Unlock(Unlock { account, .. }) => (account, None),
+            Ask::Begin(_) | Ask::Verify(_) | Ask::List(_) | Ask::Status {} | Ask::Audit(_) => return Err(missing()),
+        };
+        let account = self.own_account(asked.peer, account)?;
+        let owner = match ask {
+            Ask::Revoke(name) => Some(self.named(asked, name)?.0),
+            Ask::KeyPolicy(KeyPolicy { key, .. }) | Ask::KeyRemove(KeyName { key, .. }) => {
+                self.store.owner_of(&account, Some(&fingerprint(key)?))?
+            }
+            _ => owner.map(str::parse).transpose().map_err(Stop::invalid)?,
+        };
+        Ok((account, owner))
+    }
+}
+
+fn concerns(proof: &otp_core::Proof, key: Option<&Fingerprint>) -> bool {
+    use otp_core::Proof::{ClaimedKey, Key};
+    match (proof, key) {
+        (_, None) => true,
+        (Key(own) | ClaimedKey(own), Some(key)) => own == key,
+        (_, Some(_)) => false,
+    }
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, Stop> {
+    text.parse().map_err(Stop::invalid)
+}
+
+fn unknown_key(account: &Account) -> Stop {
+    Stop::Invalid(format!("this key is not enrolled for {account}"))
+}
+
+/// Credentials of the record that carry this id or, while active, this label.
+fn matching(record: &Record, name: &str) -> impl Iterator<Item = CredentialId> {
+    let label: Option<Label> = name.parse().ok();
+    let fits = |credential: &&Credential| {
+        credential.id.as_str() == name
+            || (credential.state == State::Active && label.as_ref() == Some(&credential.label))
+    };
+    record.credentials.iter().filter(fits).map(|credential| credential.id.clone()).collect::<Vec<_>>().into_iter()
+}
+
+/// The ids of the credentials that are named.
+fn credentials(record: &Record, names: &[String]) -> Result<Vec<CredentialId>, String> {
+    let mut ids = Vec::new();
+    for name in names {
+        let id = matching(record, name).next().ok_or_else(|| format!("{} has no credential {name:?}", record.owner))?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    if ids.len() > otp_core::record::MAX_CREDENTIALS_A_DOOR {
+        return Err(format!("at most {} credentials a key", otp_core::record::MAX_CREDENTIALS_A_DOOR));
+    }
+    Ok(ids)
+}

@@ -1,0 +1,83 @@
+//! The settings: one TOML file, every key optional, unknown keys refused.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::Failure;
+
+/// The system's settings.
+pub const SYSTEM: &str = "/etc/oathgate/oathgate.toml";
+/// A user's settings, below the home directory.
+pub const USER: &str = ".config/oathgate/oathgate.toml";
+
+/// What may stand in `oathgate.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who decides: `socket` (a service) or `spawn` (a program started by root's front ends).
+    pub verifier: Option<String>,
+    /// The store's file.
+    pub store: Option<PathBuf>,
+    /// The folder of the sealing keys.
+    pub keys: Option<PathBuf>,
+    /// What authenticators call this host; its name when left out.
+    pub issuer: Option<String>,
+    /// Owners renew and add credentials themselves, each time with a code.
+    pub self_service: Option<bool>,
+    /// Owners enrol their first credential themselves, without a code.
+    pub self_enrol: Option<bool>,
+    /// A user's store may lie on a network file system.
+    pub network_store: Option<bool>,
+}
+
+impl Config {
+    /// Reads the settings at `path`; without a file all are as by default.
+    ///
+    /// # Errors
+    /// When others may write the file, or something in it isn't known.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(why) => return Err(Failure::at(path.display(), why)),
+        };
+        let metadata = fs::metadata(path).map_err(|why| Failure::at(path.display(), why))?;
+        let own = rustix::process::geteuid().as_raw();
+        if metadata.mode() & 0o022 != 0 || (metadata.uid() != 0 && metadata.uid() != own) {
+            return Err(Failure::at(path.display(), "others may write these settings; chown and chmod 0644 the file"));
+        }
+        let config: Self = toml::from_str(&text).map_err(|why| Failure::at(path.display(), why))?;
+        match config.verifier.as_deref() {
+            None | Some("socket" | "spawn") => Ok(config),
+            Some(other) => {
+                Err(Failure::at(path.display(), format!("verifier is \"socket\" or \"spawn\", not {other:?}")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_settings_and_careless_modes_are_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("oathgate.toml");
+        assert!(Config::load(&path).unwrap().issuer.is_none(), "no file, all by default");
+        fs::write(&path, "issuer = \"host\"\nself_service = true\n").unwrap();
+        assert_eq!(Config::load(&path).unwrap().self_service, Some(true));
+        for bad in ["isuer = \"host\"", "self_service = \"yes\"", "verifier = \"guess\"", "["] {
+            fs::write(&path, bad).unwrap();
+            assert!(Config::load(&path).is_err(), "{bad}");
+        }
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+        assert!(Config::load(&path).is_err());
+    }
+}

@@ -1,0 +1,53 @@
+//! What the process gives up before it listens to anybody.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+use crate::Failure;
+
+/// No core dump, no debugger of the same uid: both would show secrets.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn no_dumps() -> Result<(), Failure> {
+    let at = |why| Failure::at("core dumps can't be switched off", why);
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at)?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).map_err(at)
+}
+
+/// Closes every descriptor that a caller may have left open above standard error.
+///
+/// # Errors
+/// When `/proc` can't be read.
+pub fn close_inherited() -> Result<(), Failure> {
+    let at = |why| Failure::at("/proc/self/fd", why);
+    let mut open = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd").map_err(at)? {
+        let name = entry.map_err(at)?.file_name();
+        open.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()).filter(|fd| *fd > 2));
+    }
+    for fd in open {
+        // The folder's own descriptor is among them and closed by now.
+        let _ = nix::unistd::close(fd);
+    }
+    Ok(())
+}
+
+/// Becomes the user that `folder` belongs to, if we are root and it isn't root's.
+///
+/// # Errors
+/// When it can't be done; to go on as root is no way out.
+pub fn become_owner_of(folder: &Path) -> Result<(), Failure> {
+    let metadata = std::fs::metadata(folder).map_err(|why| Failure::at(folder.display(), why))?;
+    if !rustix::process::geteuid().is_root() || metadata.uid() == 0 {
+        return Ok(());
+    }
+    let at = |why| Failure::at("root's privileges can't be given up", why);
+    let (uid, gid) = (Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()));
+    setgroups(&[gid]).map_err(at)?;
+    setresgid(gid, gid, gid).map_err(at)?;
+    setresuid(uid, uid, uid).map_err(at)
+}

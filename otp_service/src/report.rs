@@ -1,0 +1,149 @@
+//! What is only read: `list`, `status`, `audit`. No secret is in any of it.
+
+use otp_core::decide::{LOCK_FAILURES, THROTTLE_FAILURES, THROTTLE_SECONDS};
+use otp_core::record::{Door, Entry, Factor, Policy, State};
+use otp_core::{Account, Credential, Owner, Record, UnixTime};
+use otp_store::AuditFilter;
+use otp_wire::message::{self, AuditRow, CredentialRow, DoorRow, EntryRow, Outcome, OwnerRow, Selection, StatusReport};
+
+use crate::access::Role;
+use crate::service::{Asked, Service, Stop};
+
+/// The most audit rows in one answer.
+const MAX_ROWS: u32 = 1000;
+
+impl Service {
+    pub(crate) fn list(&self, asked: &Asked, selection: &Selection) -> Result<Outcome, Stop> {
+        let account = match (&selection.account, asked.peer.role) {
+            (Some(name), _) => Some(self.own_account(asked.peer, name)?),
+            (None, Role::Account) => return Err(Stop::invalid("the account is missing")),
+            (None, Role::Root | Role::Owner) => None,
+        };
+        let owner = selection.owner.as_deref().map(str::parse::<Owner>).transpose().map_err(Stop::invalid)?;
+        let mut owners = self.store.owners(account.as_ref())?;
+        owners.retain(|each| owner.as_ref().is_none_or(|owner| owner == each));
+        let whole = asked.peer.role != Role::Account;
+        let mut rows = Vec::with_capacity(owners.len());
+        for owner in owners {
+            if let Some(record) = self.store.read(&owner)? {
+                // Others see what concerns their own account, and nothing else of its owners.
+                rows.push(owner_row(&record, account.as_ref().filter(|_| !whole), asked.now));
+            }
+        }
+        Ok(Outcome::Listing { owners: rows })
+    }
+
+    pub(crate) fn status(&self, asked: &Asked) -> Result<Outcome, Stop> {
+        let report = self.store.report()?;
+        Ok(Outcome::Status(Box::new(StatusReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            store: self.settings.place.clone(),
+            schema: report.schema,
+            bytes: report.bytes,
+            owners: report.owners,
+            entries: report.entries,
+            audit: report.audit,
+            time: asked.now,
+            sealing_key: self.keys.current(),
+            peer: asked.peer.role.name().to_owned(),
+        })))
+    }
+
+    pub(crate) fn audit(&self, filter: &message::AuditFilter) -> Result<Outcome, Stop> {
+        let filter = AuditFilter {
+            account: filter.account.clone(),
+            key: filter.key.clone(),
+            verdict: filter.verdict.clone(),
+            since: filter.since,
+            limit: filter.limit.clamp(1, MAX_ROWS),
+        };
+        let rows = self.store.audit(&filter)?.into_iter().map(audit_row).collect();
+        Ok(Outcome::Audit { rows })
+    }
+}
+
+fn owner_row(record: &Record, only: Option<&Account>, now: UnixTime) -> OwnerRow {
+    let concerns = |account: &Account| only.is_none_or(|only| only == account);
+    let entries: Vec<&Entry> = record.entries.iter().filter(|entry| concerns(&entry.account)).collect();
+    let asked = |credential: &&Credential| {
+        only.is_none() || entries.iter().any(|entry| entry.credentials.contains(&credential.id))
+    };
+    OwnerRow {
+        owner: record.owner.to_string(),
+        credentials: record.credentials.iter().filter(asked).map(credential_row).collect(),
+        entries: entries.iter().map(|entry| entry_row(entry)).collect(),
+        scratch_left: record.scratch_left(),
+        scratch_made: record.scratch.iter().map(|set| set.codes.len()).sum(),
+        doors: record.doors.iter().filter(|door| concerns(&door.account)).map(|door| door_row(door, now)).collect(),
+    }
+}
+
+fn credential_row(credential: &Credential) -> CredentialRow {
+    CredentialRow {
+        id: credential.id.to_string(),
+        label: credential.label.to_string(),
+        kind: credential.factor.kind().to_owned(),
+        algorithm: credential.algorithm.to_string(),
+        digits: credential.digits.get(),
+        period: match credential.factor {
+            Factor::Totp { period, .. } => Some(period.get()),
+            Factor::Hotp { .. } => None,
+        },
+        bits: credential.secret.bits(),
+        created: credential.created,
+        confirmed: credential.confirmed,
+        last_used: credential.last_used,
+        state: match credential.state {
+            State::Active => "active",
+            State::Disabled => "disabled",
+            State::Revoked { .. } => "revoked",
+        }
+        .to_owned(),
+    }
+}
+
+fn entry_row(entry: &Entry) -> EntryRow {
+    let (policy, until) = match entry.policy {
+        Policy::Code => ("code", None),
+        Policy::None { until } => ("none", until),
+    };
+    EntryRow {
+        account: entry.account.to_string(),
+        key: entry.key.map(|key| key.to_string()),
+        note: entry.note.clone(),
+        policy: policy.to_owned(),
+        until,
+        credentials: entry.credentials.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn door_row(door: &Door, now: UnixTime) -> DoorRow {
+    let recent = door.recent.iter().filter(|time| **time + THROTTLE_SECONDS > now).count();
+    let state = match door.failures {
+        LOCK_FAILURES.. => "locked",
+        _ if recent >= THROTTLE_FAILURES => "throttled",
+        _ => "open",
+    };
+    DoorRow {
+        account: door.account.to_string(),
+        proof: door.proof.to_string(),
+        failures: door.failures,
+        state: state.to_owned(),
+    }
+}
+
+fn audit_row(row: otp_store::AuditRow) -> AuditRow {
+    AuditRow {
+        id: row.id,
+        at: row.at,
+        verdict: row.verdict.to_owned(),
+        reason: row.reason,
+        account: row.account,
+        owner: row.owner,
+        service: row.service,
+        key: row.key,
+        address: row.address,
+        peer: row.peer,
+        claimed: row.claimed,
+    }
+}

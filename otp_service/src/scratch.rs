@@ -1,0 +1,75 @@
+//! Making and hashing scratch codes: outside of transactions, one at a time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use otp_core::input::Input;
+use otp_core::scratch::{HashedCode, SET_SIZE, Salt, ScratchCode, ScratchHash, ScratchKind, ScratchSet};
+use otp_core::{Record, UnixTime};
+use otp_store::{Error, scratch_hash};
+use zeroize::Zeroizing;
+
+/// So many may wait for their hash; more are told to come again.
+const QUEUE: usize = 16;
+
+/// The one place where hashes are computed.
+#[derive(Default)]
+pub struct Hasher {
+    waiting: AtomicUsize,
+    one_at_a_time: Mutex<()>,
+}
+
+/// Too many are waiting for a hash.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl Hasher {
+    /// The hashes of `input` that a verdict on `record` may need. Without a
+    /// record or a set the work is the same.
+    ///
+    /// # Errors
+    /// [`Busy`], or when there is no memory.
+    pub fn hashes(&self, input: &Input, record: Option<&Record>) -> Result<Vec<(Salt, ScratchHash)>, Busy> {
+        let (code, kind): (&[u8], _) = match input {
+            Input::Scratch(code) => (code.expose(), ScratchKind::Base32),
+            Input::Digits(digits) if digits.len() == 8 => (digits.as_bytes(), ScratchKind::EightDigits),
+            _ => return Ok(vec![]),
+        };
+        let sets = record.iter().flat_map(|record| &record.scratch);
+        let mut salts: Vec<Salt> = sets.filter(|set| set.kind == kind).map(|set| set.salt).collect();
+        if salts.is_empty() && kind == ScratchKind::Base32 {
+            salts.push(Salt::default());
+        }
+        salts.into_iter().map(|salt| Ok((salt, self.hash(code, &salt)?))).collect()
+    }
+
+    fn hash(&self, code: &[u8], salt: &Salt) -> Result<ScratchHash, Busy> {
+        if self.waiting.fetch_add(1, Ordering::SeqCst) >= QUEUE {
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            return Err(Busy);
+        }
+        let turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = scratch_hash::hash(code, salt);
+        drop(turn);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        hash.map_err(|_| Busy)
+    }
+}
+
+/// Makes a new set, and the codes to show once.
+///
+/// # Errors
+/// When the kernel gives no random numbers or there is no memory.
+pub fn new_set(now: UnixTime) -> Result<(ScratchSet, Vec<ScratchCode>), Error> {
+    let salt = scratch_hash::salt()?;
+    let mut set = ScratchSet { kind: ScratchKind::Base32, salt, created: now, codes: Vec::with_capacity(SET_SIZE) };
+    let mut codes = Vec::with_capacity(SET_SIZE);
+    for _ in 0..SET_SIZE {
+        let mut bits = Zeroizing::new([0; 10]);
+        getrandom::fill(&mut bits[..]).map_err(|_| Error::Random)?;
+        let code = ScratchCode::from_random(&bits);
+        set.codes.push(HashedCode { hash: scratch_hash::hash(code.expose(), &salt)?, used: None });
+        codes.push(code);
+    }
+    Ok((set, codes))
+}

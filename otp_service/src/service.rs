@@ -1,0 +1,228 @@
+//! A request comes in, a reply goes out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use otp_core::{Account, Owner, Record, UnixTime};
+use otp_store::{Answered, AuditRow, Change, Mark, SealingKeys, Store, Transaction};
+use otp_wire::message::{Outcome, Reply, Request, VERSION};
+use otp_wire::{Ask, frame};
+
+use crate::access::{Access, Peer, Role, access};
+use crate::account::{self, Found};
+use crate::lines;
+use crate::scratch::Hasher;
+
+/// Settings that requests depend on.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What authenticators call this host.
+    pub issuer: String,
+    /// Owners renew and add credentials themselves, with a code.
+    pub self_service: bool,
+    /// Owners enrol their first credential themselves.
+    pub self_enrol: bool,
+    /// Where the store is, for `status`.
+    pub place: String,
+    /// Whether verdicts go to syslog too.
+    pub syslog: bool,
+}
+
+/// The verifier behind the sockets.
+pub struct Service {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) keys: Arc<SealingKeys>,
+    pub(crate) settings: Settings,
+    pub(crate) hasher: Hasher,
+}
+
+/// One request on its way through.
+pub(crate) struct Asked {
+    pub peer: Peer,
+    pub mark: Mark,
+    pub now: UnixTime,
+}
+
+/// Why a request ends early; each is an answer that lets nobody in.
+pub(crate) enum Stop {
+    Invalid(String),
+    Denied(String),
+    Undecided(String),
+}
+
+impl Stop {
+    pub(crate) fn invalid(why: impl std::fmt::Display) -> Self {
+        Self::Invalid(why.to_string())
+    }
+}
+
+impl From<otp_store::Error> for Stop {
+    fn from(error: otp_store::Error) -> Self {
+        match error {
+            otp_store::Error::Taken => Self::Invalid(error.to_string()),
+            other => Self::Undecided(other.to_string()),
+        }
+    }
+}
+
+impl From<Stop> for Outcome {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Invalid(line) => Self::Invalid { line },
+            Stop::Denied(line) => Self::Denied { line },
+            Stop::Undecided(line) => Self::Undecided { line },
+        }
+    }
+}
+
+/// What a change is to answer, beside what it keeps.
+pub(crate) struct Decision {
+    pub record: Option<Record>,
+    pub audit: Vec<AuditRow>,
+    pub outcome: Outcome,
+}
+
+impl Service {
+    /// A service over an open store.
+    #[must_use]
+    pub fn new(store: Box<dyn Store>, keys: Arc<SealingKeys>, settings: Settings) -> Self {
+        Self { store, keys, settings, hasher: Hasher::default() }
+    }
+
+    /// Answers one line. `None` when it isn't even a request: then there is
+    /// nobody to answer.
+    #[must_use]
+    pub fn answer(&self, peer: Peer, line: &[u8], now: UnixTime) -> Option<Reply> {
+        let request: Request = frame::decode(line).ok()?;
+        let id = request.id.clone();
+        let outcome = match self.mark(peer, &request, line) {
+            Ok(mark) => self.dispatch(&Asked { peer, mark, now }, request).unwrap_or_else(Outcome::from),
+            Err(stop) => stop.into(),
+        };
+        self.log_trouble(peer, &outcome);
+        Some(Reply { v: VERSION, id, outcome })
+    }
+
+    fn mark(&self, peer: Peer, request: &Request, line: &[u8]) -> Result<Mark, Stop> {
+        if request.v != VERSION {
+            return Err(Stop::Invalid(format!("this verifier speaks version {VERSION}; update the other side")));
+        }
+        let digits = request.id.digits().and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        let id = digits.ok_or_else(|| Stop::invalid("a request id has 32 hexadecimal digits"))?;
+        Ok(Mark { id: id.to_be_bytes(), uid: peer.uid, digest: self.keys.mark(line)? })
+    }
+
+    fn dispatch(&self, asked: &Asked, mut request: Request) -> Result<Outcome, Stop> {
+        let authorisation = request.authorisation.take();
+        match access(asked.peer.role, &request.ask, self.settings.self_service) {
+            Access::Yes => {}
+            Access::WithCode => self.authorise(asked, &request.ask, authorisation.as_ref())?,
+            Access::No => {
+                let line = format!("Only root may ask for {}; try it with sudo.", request.ask.verb());
+                return Err(Stop::Denied(line));
+            }
+        }
+        match request.ask {
+            Ask::Begin(login) => self.begin(asked, &login),
+            Ask::Verify(verify) => self.verify(asked, &verify),
+            Ask::List(selection) => self.list(asked, &selection),
+            Ask::Status {} => self.status(asked),
+            Ask::Audit(filter) => self.audit(&filter),
+            Ask::Enrol(enrol) => self.enrol(asked, &enrol),
+            Ask::Revoke(name) => self.revoke(asked, &name),
+            Ask::Unlock(unlock) => self.unlock(asked, &unlock),
+            Ask::ScratchNew(name) => self.scratch_new(asked, &name),
+            Ask::KeyAdd(add) => self.key_add(asked, &add),
+            Ask::KeyPolicy(policy) => self.key_policy(asked, &policy),
+            Ask::KeyRemove(name) => self.key_remove(asked, &name),
+        }
+    }
+
+    /// Runs a change in one transaction. Asked again within ten seconds, the
+    /// same request gets the same answer; what held secrets isn't repeated.
+    pub(crate) fn transact(
+        &self,
+        asked: &Asked,
+        owner: Option<Owner>,
+        change: impl FnOnce(Option<Record>) -> Decision + Send + 'static,
+    ) -> Result<Outcome, Stop> {
+        let slot = Arc::new(Mutex::new(None));
+        let (inside, syslog) = (Arc::clone(&slot), self.settings.syslog);
+        let change = move |record| {
+            let Decision { record, audit, outcome } = change(record);
+            let answer = remembered(&outcome);
+            *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some((outcome, audit.clone()));
+            Change { record, audit, answer }
+        };
+        let transaction = Transaction { mark: asked.mark, owner, now: asked.now, change: Box::new(change) };
+        match self.store.transact(transaction)? {
+            Answered::Before(answer) => {
+                serde_json::from_slice(&answer).map_err(|_| Stop::Undecided("an answer can't be repeated".to_owned()))
+            }
+            Answered::Now => {
+                let made = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let (outcome, audit) = made.ok_or_else(|| Stop::Undecided("a change left no answer".to_owned()))?;
+                if syslog {
+                    audit.iter().for_each(log);
+                }
+                Ok(outcome)
+            }
+        }
+    }
+
+    /// The account that the peer names, where it may speak for it.
+    pub(crate) fn own_account(&self, peer: Peer, name: &str) -> Result<Account, Stop> {
+        match account::find(peer, name).map_err(Stop::Undecided)? {
+            Found::Account(account) => Ok(account),
+            Found::Unknown => Err(Stop::Invalid(format!("no account {:?} on this host", lines::bounded(name)))),
+            Found::Foreign => Err(Stop::Denied("That is another user's account; ask root.".to_owned())),
+        }
+    }
+
+    fn log_trouble(&self, peer: Peer, outcome: &Outcome) {
+        if let (Outcome::Undecided { line }, true) = (outcome, self.settings.syslog) {
+            otp_wire::syslog::authpriv("oathgated", &format!("could not decide for uid {}: {line}", peer.uid));
+        }
+    }
+}
+
+/// The answer as it is kept for a repeated request: without secrets.
+fn remembered(outcome: &Outcome) -> Vec<u8> {
+    let kept = match outcome {
+        Outcome::Enrolled(_) | Outcome::Scratch { .. } => {
+            &Outcome::Invalid { line: "This was done already; its secrets are shown only once.".to_owned() }
+        }
+        other => other,
+    };
+    serde_json::to_vec(kept).unwrap_or_default()
+}
+
+fn log(row: &AuditRow) {
+    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let text = format!(
+        "{}: {} account={} owner={} service={} key={} from={} uid={}{}",
+        row.verdict,
+        row.reason,
+        or_dash(&row.account),
+        or_dash(&row.owner),
+        or_dash(&row.service),
+        or_dash(&row.key),
+        or_dash(&row.address),
+        row.peer,
+        if row.claimed { " (claimed)" } else { "" },
+    );
+    otp_wire::syslog::authpriv("oathgated", &text);
+}
+
+impl Asked {
+    /// The start of an audit row about this request.
+    pub(crate) fn row(&self, verdict: &'static str, reason: impl Into<String>) -> AuditRow {
+        AuditRow {
+            at: self.now,
+            verdict,
+            reason: reason.into(),
+            peer: self.peer.uid,
+            claimed: self.peer.role != Role::Root,
+            ..AuditRow::default()
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! From the command line to a running verifier.
+
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use listenfd::ListenFd;
+use otp_store::{Journal, SealingKeys, SqliteStore, place};
+use otp_wire::SERVICE_USER;
+
+use crate::access::{Peer, Role};
+use crate::account;
+use crate::arguments::Arguments;
+use crate::config::{self, Config};
+use crate::service::{Service, Settings};
+use crate::{Failure, harden, listen, stdio};
+
+/// Where the system keeps its store and its sealing keys by default.
+const SYSTEM_STORE: &str = "/var/lib/oathgate/store.db";
+const SYSTEM_KEYS: &str = "/etc/oathgate/keys";
+/// Where a user does, below the home directory.
+const USER_STORE: &str = ".local/share/oathgate/store.db";
+const USER_KEYS: &str = ".config/oathgate/keys";
+
+/// Everything that has to be known before the store is opened.
+struct Plan {
+    config: Config,
+    store: PathBuf,
+    keys: PathBuf,
+    /// The user whose own store it is.
+    user: bool,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// When the verifier can't run as it should; it never runs otherwise.
+pub fn start(arguments: &Arguments) -> Result<(), Failure> {
+    harden::no_dumps()?;
+    if arguments.stdio {
+        harden::close_inherited()?;
+        return once(&Plan::new(arguments)?);
+    }
+    let plan = Plan::new(arguments)?;
+    if arguments.init { init(&plan) } else { serve(&plan, arguments) }
+}
+
+impl Plan {
+    fn new(arguments: &Arguments) -> Result<Self, Failure> {
+        let home = arguments.home.as_deref();
+        let below = |system: &str, user: &str| home.map_or_else(|| PathBuf::from(system), |home| home.join(user));
+        if home.is_some_and(|home| !home.is_absolute()) {
+            return Err(Failure::at("--home", "not an absolute path"));
+        }
+        let path = arguments.config.clone().unwrap_or_else(|| below(config::SYSTEM, config::USER));
+        let config = Config::load(&path)?;
+        let choose = |argument: &Option<PathBuf>, setting: &Option<PathBuf>, or: PathBuf| {
+            argument.clone().or_else(|| setting.clone()).unwrap_or(or)
+        };
+        Ok(Self {
+            store: choose(&arguments.store, &config.store, below(SYSTEM_STORE, USER_STORE)),
+            keys: choose(&arguments.keys, &config.keys, below(SYSTEM_KEYS, USER_KEYS)),
+            user: arguments.user_store,
+            config,
+        })
+    }
+
+    fn folder(&self) -> &Path {
+        self.store.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Loads the keys, gives up root's privileges, and opens the store.
+    fn open(&self) -> Result<Service, Failure> {
+        let keys = Arc::new(SealingKeys::load(&self.keys)?);
+        harden::become_owner_of(self.folder())?;
+        let journal = if self.user { Journal::Delete } else { Journal::Wal };
+        if !self.config.network_store.unwrap_or(false) && place::is_on_network(self.folder())? {
+            let what =
+                "lies on a network file system; put the store elsewhere (store = \"…\"), or set network_store = true";
+            return Err(Failure::at(self.folder().display(), what));
+        }
+        let store = SqliteStore::open(&self.store, Arc::clone(&keys), journal)?;
+        Ok(Service::new(Box::new(store), keys, self.settings()))
+    }
+
+    fn settings(&self) -> Settings {
+        let name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Settings {
+            issuer: self.config.issuer.clone().unwrap_or_else(name),
+            self_service: self.config.self_service.unwrap_or(self.user),
+            self_enrol: self.config.self_enrol.unwrap_or(self.user),
+            place: self.store.display().to_string(),
+            syslog: true,
+        }
+    }
+}
+
+/// Makes what is missing: folders, and a first sealing key.
+fn init(plan: &Plan) -> Result<(), Failure> {
+    for folder in [&plan.keys, plan.folder()] {
+        place::make_folder(folder)?;
+    }
+    if SealingKeys::load(&plan.keys).is_err() {
+        let key = SealingKeys::create(&plan.keys)?;
+        println!("made the sealing key {}; keep a copy of it apart from copies of the store", key.display());
+    }
+    if let (Some((uid, gid)), true) = (account::uid_of(SERVICE_USER), rustix::process::geteuid().is_root()) {
+        let at = |why| Failure::at(plan.folder().display(), why);
+        std::os::unix::fs::chown(plan.folder(), Some(uid.as_raw()), Some(gid.as_raw())).map_err(at)?;
+    }
+    println!("ready: the store is {}", plan.store.display());
+    Ok(())
+}
+
+/// Answers one request of the caller's.
+fn once(plan: &Plan) -> Result<(), Failure> {
+    let line = stdio::read()?;
+    let uid = rustix::process::getuid();
+    let peer = match (plan.user, uid.is_root()) {
+        (true, _) => Peer { uid: uid.as_raw(), role: Role::Owner },
+        (false, true) => Peer { uid: 0, role: Role::Root },
+        (false, false) => return Err(Failure::at("--stdio", "only root may use the system's store this way")),
+    };
+    if plan.user {
+        prepare_user_store(plan)?;
+    }
+    stdio::answer(&plan.open()?, peer, &line)
+}
+
+/// A user's first request makes the user's store; there is nobody else to do it.
+fn prepare_user_store(plan: &Plan) -> Result<(), Failure> {
+    if plan.store.exists() || plan.keys.exists() {
+        return Ok(());
+    }
+    place::make_folder(plan.folder())?;
+    place::make_folder(&plan.keys)?;
+    SealingKeys::create(&plan.keys)?;
+    Ok(())
+}
+
+fn serve(plan: &Plan, arguments: &Arguments) -> Result<(), Failure> {
+    let (root, public) = sockets(arguments)?;
+    let service = Arc::new(plan.open()?);
+    let other = Arc::clone(&service);
+    let listening = thread::Builder::new()
+        .name("public".to_owned())
+        .spawn(move || listen::serve(&public, listen::PUBLIC, &other))
+        .map_err(|why| Failure::at("thread", why))?;
+    listen::serve(&root, listen::ROOT, &service);
+    drop(listening);
+    Ok(())
+}
+
+/// The sockets for root and for everybody: from systemd in this order
+/// (sd_listen_fds(3), `Sockets=` in the unit), or made here.
+fn sockets(arguments: &Arguments) -> Result<(UnixListener, UnixListener), Failure> {
+    let mut given = ListenFd::from_env();
+    if given.len() > 0 {
+        let mut take = |index| given.take_unix_listener(index).map_err(|why| Failure::at("socket activation", why));
+        return match (take(0)?, take(1)?) {
+            (Some(root), Some(public)) => in_order(root, public),
+            _ => Err(Failure::at("socket activation", "two sockets are needed: root's and everybody's")),
+        };
+    }
+    Ok((listen::bind(&arguments.root_socket, 0o600)?, listen::bind(&arguments.public_socket, 0o666)?))
+}
+
+/// systemd may hand the two over in either order; their names tell.
+fn in_order(first: UnixListener, second: UnixListener) -> Result<(UnixListener, UnixListener), Failure> {
+    let is_root = |socket: &UnixListener| {
+        let address = socket.local_addr().ok();
+        address.and_then(|address| address.as_pathname().map(|path| path.ends_with("root"))).unwrap_or(false)
+    };
+    match (is_root(&first), is_root(&second)) {
+        (true, false) => Ok((first, second)),
+        (false, true) => Ok((second, first)),
+        _ => Err(Failure::at("socket activation", "exactly one socket must be named …/root")),
+    }
+}

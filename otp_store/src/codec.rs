@@ -1,0 +1,274 @@
+//! A record as it lies in the store: JSON of a fixed form, version 1, with
+//! sealed secrets. Unknown fields are refused; a newer form comes with a newer
+//! schema and a migration.
+
+use base64ct::{Base64, Encoding};
+use otp_core::record::{Door, Entry, Factor, Policy, State};
+use otp_core::scratch::{HashedCode, ScratchHash, ScratchKind, ScratchSet};
+use otp_core::{Credential, Digits, Owner, Period, Record, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use crate::sealing::{Belongs, Sealed};
+use crate::{Error, SealingKeys};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredRecord {
+    credentials: Vec<StoredCredential>,
+    entries: Vec<StoredEntry>,
+    scratch: Vec<StoredSet>,
+    doors: Vec<StoredDoor>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredCredential {
+    id: String,
+    label: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    display: Option<String>,
+    algorithm: String,
+    digits: u8,
+    sealing_key: u32,
+    sealed: String,
+    factor: StoredFactor,
+    created: UnixTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed: Option<UnixTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_used: Option<UnixTime>,
+    state: StoredState,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum StoredFactor {
+    Hotp { next: u64 },
+    Totp { period: u16, last_step: Option<u64>, skew: i32, window: u8 },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum StoredState {
+    Active {},
+    Disabled {},
+    Revoked { at: UnixTime },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEntry {
+    account: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    policy: StoredPolicy,
+    credentials: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum StoredPolicy {
+    Code {},
+    None { until: Option<UnixTime> },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSet {
+    kind: StoredKind,
+    salt: String,
+    created: UnixTime,
+    codes: Vec<StoredCode>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredKind {
+    Base32,
+    EightDigits,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredCode {
+    hash: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used: Option<UnixTime>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredDoor {
+    account: String,
+    proof: String,
+    failures: u32,
+    recent: Vec<UnixTime>,
+}
+
+const UNREADABLE: Error = Error::Damaged("a record can't be read");
+
+/// Writes a record, its secrets sealed with the newest key.
+pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Error> {
+    let credentials = record.credentials.iter().map(|c| store_credential(&record.owner, c, keys));
+    let stored = StoredRecord {
+        credentials: credentials.collect::<Result<_, _>>()?,
+        entries: record.entries.iter().map(store_entry).collect(),
+        scratch: record.scratch.iter().map(store_set).collect(),
+        doors: record.doors.iter().map(store_door).collect(),
+    };
+    serde_json::to_vec(&stored).map_err(|_| Error::Damaged("a record can't be written"))
+}
+
+/// Reads a record of `owner`.
+pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<Record, Error> {
+    let stored: StoredRecord = serde_json::from_slice(bytes).map_err(|_| UNREADABLE)?;
+    Ok(Record {
+        owner: owner.clone(),
+        credentials: all(stored.credentials, |c| load_credential(owner, c, keys))?,
+        entries: all(stored.entries, load_entry)?,
+        scratch: all(stored.scratch, load_set)?,
+        doors: all(stored.doors, load_door)?,
+    })
+}
+
+fn all<T, U>(from: Vec<T>, load: impl FnMut(T) -> Result<U, Error>) -> Result<Vec<U>, Error> {
+    from.into_iter().map(load).collect()
+}
+
+fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Error> {
+    text.parse().map_err(|_| UNREADABLE)
+}
+
+fn bytes<const N: usize>(text: &str) -> Result<[u8; N], Error> {
+    Base64::decode_vec(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(UNREADABLE)
+}
+
+fn store_credential(owner: &Owner, credential: &Credential, keys: &SealingKeys) -> Result<StoredCredential, Error> {
+    let belongs = Belongs { owner, credential: &credential.id, algorithm: credential.algorithm };
+    let sealed = keys.seal(&credential.secret, &belongs)?;
+    Ok(StoredCredential {
+        id: credential.id.to_string(),
+        label: credential.label.to_string(),
+        display: credential.display.clone(),
+        algorithm: credential.algorithm.to_string(),
+        digits: credential.digits.get(),
+        sealing_key: sealed.key,
+        sealed: Base64::encode_string(&sealed.bytes),
+        factor: match credential.factor {
+            Factor::Hotp { next } => StoredFactor::Hotp { next },
+            Factor::Totp { period, last_step, skew, window } => {
+                StoredFactor::Totp { period: period.get(), last_step, skew, window }
+            }
+        },
+        created: credential.created,
+        confirmed: credential.confirmed,
+        last_used: credential.last_used,
+        state: match credential.state {
+            State::Active => StoredState::Active {},
+            State::Disabled => StoredState::Disabled {},
+            State::Revoked { at } => StoredState::Revoked { at },
+        },
+    })
+}
+
+fn load_credential(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) -> Result<Credential, Error> {
+    let (id, algorithm) = (parse(&stored.id)?, parse(&stored.algorithm)?);
+    let sealed = Sealed { key: stored.sealing_key, bytes: Base64::decode_vec(&stored.sealed).map_err(|_| UNREADABLE)? };
+    let secret = keys.open(&sealed, &Belongs { owner, credential: &id, algorithm })?;
+    Ok(Credential {
+        id,
+        label: parse(&stored.label)?,
+        display: stored.display,
+        algorithm,
+        digits: Digits::new(stored.digits).map_err(|_| UNREADABLE)?,
+        secret,
+        factor: match stored.factor {
+            StoredFactor::Hotp { next } => Factor::Hotp { next },
+            StoredFactor::Totp { period, last_step, skew, window } => {
+                Factor::Totp { period: Period::new(period).map_err(|_| UNREADABLE)?, last_step, skew, window }
+            }
+        },
+        created: stored.created,
+        confirmed: stored.confirmed,
+        last_used: stored.last_used,
+        state: match stored.state {
+            StoredState::Active {} => State::Active,
+            StoredState::Disabled {} => State::Disabled,
+            StoredState::Revoked { at } => State::Revoked { at },
+        },
+    })
+}
+
+fn store_entry(entry: &Entry) -> StoredEntry {
+    StoredEntry {
+        account: entry.account.to_string(),
+        key: entry.key.map(|key| key.to_string()),
+        note: entry.note.clone(),
+        policy: match entry.policy {
+            Policy::Code => StoredPolicy::Code {},
+            Policy::None { until } => StoredPolicy::None { until },
+        },
+        credentials: entry.credentials.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn load_entry(stored: StoredEntry) -> Result<Entry, Error> {
+    Ok(Entry {
+        account: parse(&stored.account)?,
+        key: stored.key.as_deref().map(parse).transpose()?,
+        note: stored.note,
+        policy: match stored.policy {
+            StoredPolicy::Code {} => Policy::Code,
+            StoredPolicy::None { until } => Policy::None { until },
+        },
+        credentials: all(stored.credentials, |id| parse(&id))?,
+    })
+}
+
+fn store_set(set: &ScratchSet) -> StoredSet {
+    StoredSet {
+        kind: match set.kind {
+            ScratchKind::Base32 => StoredKind::Base32,
+            ScratchKind::EightDigits => StoredKind::EightDigits,
+        },
+        salt: Base64::encode_string(&set.salt),
+        created: set.created,
+        codes: set
+            .codes
+            .iter()
+            .map(|code| StoredCode { hash: Base64::encode_string(&code.hash.0), used: code.used })
+            .collect(),
+    }
+}
+
+fn load_set(stored: StoredSet) -> Result<ScratchSet, Error> {
+    Ok(ScratchSet {
+        kind: match stored.kind {
+            StoredKind::Base32 => ScratchKind::Base32,
+            StoredKind::EightDigits => ScratchKind::EightDigits,
+        },
+        salt: bytes(&stored.salt)?,
+        created: stored.created,
+        codes: all(stored.codes, |code| Ok(HashedCode { hash: ScratchHash(bytes(&code.hash)?), used: code.used }))?,
+    })
+}
+
+fn store_door(door: &Door) -> StoredDoor {
+    StoredDoor {
+        account: door.account.to_string(),
+        proof: door.proof.to_string(),
+        failures: door.failures,
+        recent: door.recent.clone(),
+    }
+}
+
+fn load_door(stored: StoredDoor) -> Result<Door, Error> {
+    Ok(Door {
+        account: parse(&stored.account)?,
+        proof: parse(&stored.proof)?,
+        failures: stored.failures,
+        recent: stored.recent,
+    })
+}

@@ -1,0 +1,69 @@
+//! Why the store could not decide.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why something could not be decided, remembered or read.
+#[derive(Debug)]
+pub enum Error {
+    /// A file or folder is not as it must be: which, and what to do.
+    Place(PathBuf, String),
+    /// A file could not be read or written.
+    Io(PathBuf, io::Error),
+    /// SQLite says no.
+    Sqlite(rusqlite::Error),
+    /// The file is not one of our stores.
+    Foreign(PathBuf),
+    /// The store was written by a newer program: its schema.
+    Newer(u32),
+    /// A record can't be read, or is not what was written.
+    Damaged(&'static str),
+    /// No sealing key of this number.
+    NoKey(u32),
+    /// Another owner has this key, account or credential id already.
+    Taken,
+    /// The same request id came with another request.
+    Reused,
+    /// The kernel gives no random numbers.
+    Random,
+    /// The store is shutting down, or its thread ended.
+    Closed,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(path, what) => write!(f, "{}: {what}", path.display()),
+            Self::Io(path, why) => write!(f, "{}: {why}", path.display()),
+            Self::Sqlite(why) => write!(f, "store: {why}"),
+            Self::Foreign(path) => write!(f, "{}: not a store of oathgate", path.display()),
+            Self::Newer(schema) => write!(f, "the store has schema {schema}, which is newer than this program"),
+            Self::Damaged(what) => write!(f, "the store is damaged: {what}"),
+            Self::NoKey(number) => write!(f, "sealing key {number} is missing"),
+            Self::Taken => f.write_str("belongs to another owner already"),
+            Self::Reused => f.write_str("the request id was used for another request"),
+            Self::Random => f.write_str("no random numbers from the kernel"),
+            Self::Closed => f.write_str("the store is closed"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, why) => Some(why),
+            Self::Sqlite(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::ConstraintViolation) => Self::Taken,
+            _ => Self::Sqlite(error),
+        }
+    }
+}

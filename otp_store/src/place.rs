@@ -1,0 +1,99 @@
+//! Files and folders that must be nobody else's.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::Error;
+
+fn refuse<T>(path: &Path, what: &str) -> Result<T, Error> {
+    Err(Error::Place(path.to_owned(), what.to_owned()))
+}
+
+/// Checks that `folder` is a folder of root's or our own that nobody else may
+/// write to.
+///
+/// # Errors
+/// [`Error::Place`] with what to do about it.
+pub fn check_folder(folder: &Path) -> Result<(), Error> {
+    let metadata = fs::metadata(folder).map_err(|why| Error::Io(folder.to_owned(), why))?;
+    if !metadata.is_dir() {
+        return refuse(folder, "not a folder");
+    }
+    check_owner(folder, &metadata)?;
+    if metadata.mode() & 0o022 != 0 {
+        return refuse(folder, "others may write to this folder; chmod 0700 it");
+    }
+    Ok(())
+}
+
+/// Checks that `path` is a plain file of root's or our own that nobody else
+/// may read or write, under no second name.
+///
+/// # Errors
+/// [`Error::Place`] with what to do about it.
+pub fn check_file(path: &Path) -> Result<(), Error> {
+    let metadata = fs::symlink_metadata(path).map_err(|why| Error::Io(path.to_owned(), why))?;
+    if !metadata.is_file() {
+        return refuse(path, "not a plain file");
+    }
+    check_owner(path, &metadata)?;
+    if metadata.mode() & 0o077 != 0 {
+        return refuse(path, "others may read this file; chmod 0600 it");
+    }
+    if metadata.nlink() != 1 {
+        return refuse(path, "this file has a second name (hard link); remove that");
+    }
+    Ok(())
+}
+
+fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own && metadata.uid() != 0 {
+        return refuse(path, &format!("belongs to uid {}, not to uid {own} or root; chown it", metadata.uid()));
+    }
+    Ok(())
+}
+
+/// Makes `folder` and what is missing above it, mode 0700.
+///
+/// # Errors
+/// When it can't be made.
+pub fn make_folder(folder: &Path) -> Result<(), Error> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|why| Error::Io(folder.to_owned(), why))
+}
+
+/// Writes a file that did not exist before, durably.
+///
+/// # Errors
+/// When it exists or can't be written.
+pub fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    let io = |why| Error::Io(path.to_owned(), why);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(io)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(io)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// Whether `path` lies on a file system that other hosts write to as well,
+/// where locks can't be relied on (statfs(2)).
+///
+/// # Errors
+/// When the file system can't be asked.
+pub fn is_on_network(path: &Path) -> Result<bool, Error> {
+    const NETWORK: [u64; 8] = [
+        0x6969,      // NFS
+        0xff53_4d42, // CIFS
+        0xfe53_4d42, // SMB2
+        0x517b,      // SMB
+        0x5346_414f, // AFS
+        0x7461_636f, // OCFS2
+        0x0bd0_0bd0, // Lustre
+        0x00c3_6400, // Ceph
+    ];
+    let status = rustix::fs::statfs(path).map_err(|why| Error::Io(path.to_owned(), why.into()))?;
+    Ok(u64::try_from(status.f_type).is_ok_and(|kind| NETWORK.contains(&kind)))
+}

@@ -1,0 +1,242 @@
+//! Sealing: secrets at rest, and MACs over what must not be changed.
+//!
+//! A sealing key is a file of 32 random bytes named `NUMBER.key`; the largest
+//! number seals, every number opens. A service started by systemd gets them
+//! under the names that `LoadCredential=keys:` makes, `keys_NUMBER.key`.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use otp_core::secret::SecretError;
+use otp_core::{Algorithm, CredentialId, Owner, Secret};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::{Error, place};
+
+type Key = Zeroizing<[u8; 32]>;
+
+/// The keys that seal and open secrets.
+pub struct SealingKeys {
+    /// By number, the newest last; never empty.
+    keys: Vec<(u32, Key)>,
+}
+
+impl std::fmt::Debug for SealingKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealingKeys({} keys, redacted)", self.keys.len())
+    }
+}
+
+/// A sealed secret: nonce and ciphertext, and the number of the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    pub key: u32,
+    pub bytes: Vec<u8>,
+}
+
+/// What a sealed secret belongs to; it opens nowhere else.
+pub(crate) struct Belongs<'a> {
+    pub owner: &'a Owner,
+    pub credential: &'a CredentialId,
+    pub algorithm: Algorithm,
+}
+
+impl Belongs<'_> {
+    fn associated_data(&self, key: u32) -> Vec<u8> {
+        format!("oathgate/1\0{}\0{}\0{}\0{key}", self.owner, self.credential, self.algorithm).into_bytes()
+    }
+}
+
+impl SealingKeys {
+    /// Reads every key in `folder`.
+    ///
+    /// # Errors
+    /// When there is none, or the folder or a key may be read or written by others.
+    pub fn load(folder: &Path) -> Result<Self, Error> {
+        place::check_folder(folder)?;
+        let entries = std::fs::read_dir(folder).map_err(|why| Error::Io(folder.to_owned(), why))?;
+        let mut keys = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|why| Error::Io(folder.to_owned(), why))?.path();
+            if let Some(number) = number(&path) {
+                keys.push((number, read_key(&path)?));
+            }
+        }
+        keys.sort_by_key(|(number, _)| *number);
+        if keys.is_empty() {
+            return Err(Error::Place(folder.to_owned(), "no sealing key; make one with: oathgated --init".to_owned()));
+        }
+        Ok(Self { keys })
+    }
+
+    /// Makes a key with the next number in `folder`, mode 0400.
+    ///
+    /// # Errors
+    /// When the kernel gives no random numbers or the file can't be written.
+    pub fn create(folder: &Path) -> Result<PathBuf, Error> {
+        let next = match Self::load(folder) {
+            Ok(keys) => keys.newest().0 + 1,
+            Err(Error::Place(..)) => 1,
+            Err(error) => return Err(error),
+        };
+        let mut key: Key = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut key[..]).map_err(|_| Error::Random)?;
+        let path = folder.join(format!("{next}.key"));
+        place::write_new(&path, &key[..], 0o400)?;
+        Ok(path)
+    }
+
+    /// Number of the key that seals.
+    #[must_use]
+    pub fn current(&self) -> u32 {
+        self.newest().0
+    }
+
+    /// A digest of a request that only the holder of the keys can make.
+    ///
+    /// # Errors
+    /// Never in practice: HMAC takes keys of any length.
+    pub fn mark(&self, request: &[u8]) -> Result<[u8; 32], Error> {
+        mac(&self.newest().1, b"request", &[request])
+    }
+
+    fn newest(&self) -> &(u32, Key) {
+        // `load` never makes an empty list, and nothing shortens it.
+        &self.keys[self.keys.len() - 1]
+    }
+
+    fn key(&self, number: u32) -> Result<&Key, Error> {
+        let found = self.keys.iter().find(|(own, _)| *own == number);
+        found.map(|(_, key)| key).ok_or(Error::NoKey(number))
+    }
+
+    pub(crate) fn record_mac(&self, number: u32, owner: &Owner, record: &[u8]) -> Result<[u8; 32], Error> {
+        mac(self.key(number)?, b"record", &[owner.as_str().as_bytes(), record])
+    }
+
+    pub(crate) fn seal(&self, secret: &Secret, belongs: &Belongs<'_>) -> Result<Sealed, Error> {
+        let (number, key) = self.newest();
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
+        let payload = Payload { msg: secret.expose(), aad: &belongs.associated_data(*number) };
+        let sealed = cipher(key).encrypt(XNonce::from_slice(&nonce), payload);
+        let mut bytes = nonce.to_vec();
+        bytes.extend(sealed.map_err(|_| Error::Damaged("a secret can't be sealed"))?);
+        Ok(Sealed { key: *number, bytes })
+    }
+
+    pub(crate) fn open(&self, sealed: &Sealed, belongs: &Belongs<'_>) -> Result<Secret, Error> {
+        let damaged = Error::Damaged("a sealed secret does not open");
+        let Some((nonce, text)) = sealed.bytes.split_first_chunk::<24>() else { return Err(damaged) };
+        let payload = Payload { msg: text, aad: &belongs.associated_data(sealed.key) };
+        let opened = cipher(self.key(sealed.key)?).decrypt(XNonce::from_slice(nonce), payload);
+        let opened = Zeroizing::new(opened.map_err(|_| damaged)?);
+        Secret::copy(&opened).map_err(|_: SecretError| Error::Damaged("a sealed secret has no usable length"))
+    }
+}
+
+fn cipher(key: &Key) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new((&**key).into())
+}
+
+/// HMAC-SHA-256 under a key of its own for each purpose, the parts kept apart
+/// by their lengths.
+fn mac(key: &Key, purpose: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], Error> {
+    let new = |key: &[u8]| <Hmac<Sha256> as Mac>::new_from_slice(key).map_err(|_| Error::Damaged("no MAC"));
+    let derived: [u8; 32] =
+        new(&key[..])?.chain_update(b"oathgate/1/").chain_update(purpose).finalize().into_bytes().into();
+    let derived = Zeroizing::new(derived);
+    let mut mac = new(&derived[..])?;
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    Ok(mac.finalize().into_bytes().into())
+}
+
+fn number(path: &Path) -> Option<u32> {
+    let name = path.file_name()?.to_str()?;
+    let number = name.strip_prefix("keys_").unwrap_or(name).strip_suffix(".key")?;
+    number.parse().ok().filter(|number| *number > 0)
+}
+
+fn read_key(path: &Path) -> Result<Key, Error> {
+    let io = |why| Error::Io(path.to_owned(), why);
+    let mut file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if metadata.mode() & 0o077 != 0 {
+        return Err(Error::Place(path.to_owned(), "others may read this key; chmod 0400 it".to_owned()));
+    }
+    if !metadata.is_file() || metadata.len() != 32 {
+        return Err(Error::Place(path.to_owned(), "a sealing key is a file of 32 bytes".to_owned()));
+    }
+    let mut key: Key = Zeroizing::new([0; 32]);
+    file.read_exact(&mut key[..]).map_err(io)?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(folder: &Path) -> SealingKeys {
+        SealingKeys::create(folder).unwrap();
+        SealingKeys::load(folder).unwrap()
+    }
+
+    #[test]
+    fn a_secret_opens_only_where_it_belongs() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(folder.path());
+        let (alice, bob): (Owner, Owner) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+        let (one, two) = (CredentialId::from_random([1; 5]), CredentialId::from_random([2; 5]));
+        let secret = Secret::copy(b"12345678901234567890").unwrap();
+        let home = Belongs { owner: &alice, credential: &one, algorithm: Algorithm::Sha1 };
+        let sealed = keys.seal(&secret, &home).unwrap();
+        assert_eq!(keys.open(&sealed, &home).unwrap(), secret);
+        assert_ne!(keys.seal(&secret, &home).unwrap(), sealed, "nonces are random");
+        for elsewhere in [
+            Belongs { owner: &bob, ..home },
+            Belongs { credential: &two, ..home },
+            Belongs { algorithm: Algorithm::Sha256, ..home },
+        ] {
+            assert!(keys.open(&sealed, &elsewhere).is_err());
+        }
+        let mut flipped = sealed.clone();
+        flipped.bytes[30] ^= 1;
+        assert!(keys.open(&flipped, &home).is_err());
+        assert!(matches!(keys.open(&Sealed { key: 2, ..sealed }, &home), Err(Error::NoKey(2))));
+    }
+
+    #[test]
+    fn the_newest_key_seals_and_all_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner: Owner = "alice".parse().unwrap();
+        let id = CredentialId::from_random([1; 5]);
+        let home = Belongs { owner: &owner, credential: &id, algorithm: Algorithm::Sha1 };
+        let secret = Secret::copy(b"12345678901234567890").unwrap();
+        let old = keys(folder.path()).seal(&secret, &home).unwrap();
+        let both = keys(folder.path());
+        assert_eq!((old.key, both.current()), (1, 2));
+        assert_eq!(both.seal(&secret, &home).unwrap().key, 2);
+        assert_eq!(both.open(&old, &home).unwrap(), secret);
+    }
+
+    #[test]
+    fn careless_modes_are_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = SealingKeys::create(folder.path()).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o440)).unwrap();
+        assert!(matches!(SealingKeys::load(folder.path()), Err(Error::Place(..))));
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o400)).unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(matches!(SealingKeys::load(folder.path()), Err(Error::Place(..))));
+    }
+}

@@ -1,0 +1,138 @@
+//! The store on one host: SQLite, one writer, durable before the answer.
+
+mod rows;
+mod schema;
+mod writer;
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{Answered, AuditFilter, AuditRow, Error, Report, SealingKeys, Store, Transaction, place};
+use writer::Writer;
+
+/// How SQLite keeps its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Journal {
+    /// Write-ahead: several readers beside one writer, on a local disk.
+    Wal,
+    /// A rollback journal, for homes that may lie on a network.
+    Delete,
+}
+
+/// How long to wait for another process's transaction.
+const BUSY: Duration = Duration::from_secs(4);
+/// Readers that are kept open.
+const READERS: usize = 4;
+
+/// A store in one SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    keys: Arc<SealingKeys>,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+    /// Held for as long as the store is open: a service and a spawned
+    /// verifier never work on one store at the same time.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, or makes it where there is no file. Waits
+    /// for another process that has it open.
+    ///
+    /// # Errors
+    /// When the place is not safe, or the file is foreign, damaged or newer.
+    /// Such a file is left as it is.
+    pub fn open(path: &Path, keys: Arc<SealingKeys>, journal: Journal) -> Result<Self, Error> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        place::check_folder(folder)?;
+        let lock = lock(&path.with_extension("lock"))?;
+        let io = |why| Error::Io(path.to_owned(), why);
+        match std::fs::symlink_metadata(path) {
+            Ok(_) => place::check_file(path)?,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                // The mode is set before there is anything to read.
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+            }
+            Err(why) => return Err(io(why)),
+        }
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::prepare(&mut connection, path, journal)?;
+        let writer = Writer::start(connection, Arc::clone(&keys));
+        Ok(Self { path: path.to_owned(), keys, writer, readers: Mutex::new(Vec::new()), _lock: lock })
+    }
+
+    fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let result = read(&connection);
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS {
+            readers.push(connection);
+        }
+        result
+    }
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    // A database can hold triggers and views; ours holds none and trusts none.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    Ok(connection)
+}
+
+fn lock(path: &Path) -> Result<File, Error> {
+    let io = |why| Error::Io(path.to_owned(), why);
+    let mut options = OpenOptions::new();
+    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(nofollow);
+    let file = options.open(path).map_err(io)?;
+    let own = rustix::process::geteuid().as_raw();
+    let owner = file.metadata().map_err(io)?.uid();
+    if owner != own && owner != 0 {
+        return Err(Error::Place(path.to_owned(), format!("belongs to uid {owner}; remove it")));
+    }
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|why| io(why.into()))?;
+    Ok(file)
+}
+
+impl Store for SqliteStore {
+    fn transact(&self, transaction: Transaction) -> Result<Answered, Error> {
+        self.writer.transact(transaction)
+    }
+
+    fn owner_of(&self, account: &Account, key: Option<&Fingerprint>) -> Result<Option<Owner>, Error> {
+        self.reading(|connection| rows::owner_of(connection, account, key))
+    }
+
+    fn owner_of_credential(&self, id: &CredentialId) -> Result<Option<Owner>, Error> {
+        self.reading(|connection| rows::owner_of_credential(connection, id))
+    }
+
+    fn owners(&self, account: Option<&Account>) -> Result<Vec<Owner>, Error> {
+        self.reading(|connection| rows::owners(connection, account))
+    }
+
+    fn read(&self, owner: &Owner) -> Result<Option<Record>, Error> {
+        self.reading(|connection| Ok(rows::load(connection, owner, &self.keys)?.map(|(_, record)| record)))
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
+        self.reading(|connection| rows::audit(connection, filter))
+    }
+
+    fn report(&self) -> Result<Report, Error> {
+        self.reading(rows::report)
+    }
+}

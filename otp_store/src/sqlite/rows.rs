@@ -1,0 +1,225 @@
+//! Rows in, rows out. Every statement is here.
+
+use std::str::FromStr;
+
+use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::schema;
+use crate::{AuditFilter, AuditRow, Error, Mark, REPEAT_SECONDS, Report, SealingKeys, codec};
+
+fn column<T: FromStr>(text: &str) -> Result<T, Error> {
+    text.parse().map_err(|_| Error::Damaged("a name in a row"))
+}
+
+/// The key column: empty for no key.
+fn key_text(key: Option<&Fingerprint>) -> String {
+    key.map(ToString::to_string).unwrap_or_default()
+}
+
+pub(super) fn owner_of(
+    connection: &Connection,
+    account: &Account,
+    key: Option<&Fingerprint>,
+) -> Result<Option<Owner>, Error> {
+    connection
+        .prepare_cached(
+            "SELECT owner.name FROM entry JOIN owner ON owner.id = entry.owner
+             WHERE entry.account = ?1 AND entry.key = ?2",
+        )?
+        .query_row(params![account.as_str(), key_text(key)], |row| row.get::<_, String>(0))
+        .optional()?
+        .map(|name| column(&name))
+        .transpose()
+}
+
+pub(super) fn owner_of_credential(connection: &Connection, id: &CredentialId) -> Result<Option<Owner>, Error> {
+    connection
+        .prepare_cached(
+            "SELECT owner.name FROM credential JOIN owner ON owner.id = credential.owner WHERE credential.id = ?1",
+        )?
+        .query_row([id.as_str()], |row| row.get::<_, String>(0))
+        .optional()?
+        .map(|name| column(&name))
+        .transpose()
+}
+
+pub(super) fn owners(connection: &Connection, account: Option<&Account>) -> Result<Vec<Owner>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name FROM owner
+         WHERE ?1 IS NULL OR id IN (SELECT owner FROM entry WHERE account = ?1) ORDER BY name",
+    )?;
+    let names = statement.query_map([account.map(Account::as_str)], |row| row.get::<_, String>(0))?;
+    names.map(|name| column(&name?)).collect()
+}
+
+/// The record of `owner`, with the number of its row.
+pub(super) fn load(connection: &Connection, owner: &Owner, keys: &SealingKeys) -> Result<Option<(i64, Record)>, Error> {
+    let found = connection
+        .prepare_cached("SELECT id, record, sealing_key, mac FROM owner WHERE name = ?1")?
+        .query_row([owner.as_str()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, u32>(2)?, row.get::<_, Vec<u8>>(3)?))
+        })
+        .optional()?;
+    let Some((id, bytes, key, mac)) = found else { return Ok(None) };
+    if keys.record_mac(key, owner, &bytes)?.as_slice() != mac {
+        return Err(Error::Damaged("a record was changed outside of oathgate"));
+    }
+    Ok(Some((id, codec::decode(owner, &bytes, keys)?)))
+}
+
+/// Writes a record, and where it is found. `id` and `before` are those of the
+/// row that it replaces.
+pub(super) fn save(
+    connection: &Connection,
+    before: Option<(i64, Index)>,
+    record: &Record,
+    keys: &SealingKeys,
+) -> Result<(), Error> {
+    let bytes = codec::encode(record, keys)?;
+    let key = keys.current();
+    let mac = keys.record_mac(key, &record.owner, &bytes)?;
+    let after = Index::of(record);
+    let (id, before) = match before {
+        Some((id, before)) => {
+            connection
+                .prepare_cached("UPDATE owner SET record = ?2, sealing_key = ?3, mac = ?4 WHERE id = ?1")?
+                .execute(params![id, bytes, key, &mac[..]])?;
+            (id, before)
+        }
+        None => {
+            connection
+                .prepare_cached("INSERT INTO owner (name, record, sealing_key, mac) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![record.owner.as_str(), bytes, key, &mac[..]])?;
+            (connection.last_insert_rowid(), Index::default())
+        }
+    };
+    after.replace(connection, id, &before)
+}
+
+/// Where a record is found from.
+#[derive(Default, PartialEq)]
+pub(super) struct Index {
+    entries: Vec<(String, String)>,
+    credentials: Vec<String>,
+}
+
+impl Index {
+    pub(super) fn of(record: &Record) -> Self {
+        let entry = |entry: &otp_core::Entry| (entry.account.to_string(), key_text(entry.key.as_ref()));
+        Self {
+            entries: record.entries.iter().map(entry).collect(),
+            credentials: record.credentials.iter().map(|credential| credential.id.to_string()).collect(),
+        }
+    }
+
+    /// Writes the index of the record with number `id`, where it was `before`.
+    fn replace(&self, connection: &Connection, id: i64, before: &Self) -> Result<(), Error> {
+        if self == before {
+            return Ok(());
+        }
+        for (account, key) in before.entries.iter().filter(|entry| !self.entries.contains(entry)) {
+            connection
+                .prepare_cached("DELETE FROM entry WHERE account = ?1 AND key = ?2")?
+                .execute(params![account, key])?;
+        }
+        for (account, key) in self.entries.iter().filter(|entry| !before.entries.contains(entry)) {
+            connection
+                .prepare_cached("INSERT INTO entry (account, key, owner) VALUES (?1, ?2, ?3)")?
+                .execute(params![account, key, id])?;
+        }
+        for credential in self.credentials.iter().filter(|credential| !before.credentials.contains(credential)) {
+            connection
+                .prepare_cached("INSERT INTO credential (id, owner) VALUES (?1, ?2)")?
+                .execute(params![credential, id])?;
+        }
+        Ok(())
+    }
+}
+
+/// The answer that was given to this request before.
+pub(super) fn answered(connection: &Connection, mark: &Mark, now: u64) -> Result<Option<Vec<u8>>, Error> {
+    let found = connection
+        .prepare_cached("SELECT uid, digest, answer FROM request WHERE id = ?1 AND at > ?2")?
+        .query_row(params![&mark.id[..], now.saturating_sub(REPEAT_SECONDS).cast_signed()], |row| {
+            Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?))
+        })
+        .optional()?;
+    match found {
+        None => Ok(None),
+        Some((uid, digest, answer)) if uid == mark.uid && digest == mark.digest => Ok(Some(answer)),
+        Some(_) => Err(Error::Reused),
+    }
+}
+
+pub(super) fn remember(connection: &Connection, mark: &Mark, now: u64, answer: &[u8]) -> Result<(), Error> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO request (id, uid, digest, at, answer) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![&mark.id[..], mark.uid, &mark.digest[..], now.cast_signed(), answer])?;
+    Ok(())
+}
+
+/// Forgets requests that need no answer any more.
+pub(super) fn forget(connection: &Connection, now: u64) -> Result<(), Error> {
+    let before = now.saturating_sub(REPEAT_SECONDS).cast_signed();
+    connection.prepare_cached("DELETE FROM request WHERE at <= ?1")?.execute([before])?;
+    Ok(())
+}
+
+pub(super) fn write_audit(connection: &Connection, row: &AuditRow) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT INTO audit (at, verdict, reason, account, owner, service, key, address, peer, claimed)
+             VALUES (:at, :verdict, :reason, :account, :owner, :service, :key, :address, :peer, :claimed)",
+        )?
+        .execute(named_params! {
+            ":at": row.at.cast_signed(), ":verdict": row.verdict, ":reason": row.reason, ":account": row.account,
+            ":owner": row.owner, ":service": row.service, ":key": row.key, ":address": row.address,
+            ":peer": row.peer, ":claimed": row.claimed,
+        })?;
+    Ok(())
+}
+
+pub(super) fn audit(connection: &Connection, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, at, verdict, reason, account, owner, service, key, address, peer, claimed FROM audit
+         WHERE (?1 IS NULL OR account = ?1) AND (?2 IS NULL OR key = ?2)
+           AND (?3 IS NULL OR verdict = ?3) AND at >= ?4
+         ORDER BY id DESC LIMIT ?5",
+    )?;
+    let since = filter.since.unwrap_or(0).cast_signed();
+    let rows = statement
+        .query_map(params![filter.account, filter.key, filter.verdict, since, filter.limit], |row| read_audit(row))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn read_audit(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
+    Ok(AuditRow {
+        id: row.get(0)?,
+        at: row.get::<_, i64>(1)?.cast_unsigned(),
+        verdict: match row.get::<_, String>(2)?.as_str() {
+            "accept" => "accept",
+            "refuse" => "refuse",
+            _ => "change",
+        },
+        reason: row.get(3)?,
+        account: row.get(4)?,
+        owner: row.get(5)?,
+        service: row.get(6)?,
+        key: row.get(7)?,
+        address: row.get(8)?,
+        peer: row.get(9)?,
+        claimed: row.get(10)?,
+    })
+}
+
+pub(super) fn report(connection: &Connection) -> Result<Report, Error> {
+    let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
+    Ok(Report {
+        schema: schema::version(connection)?,
+        bytes: number("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?,
+        owners: number("SELECT count(*) FROM owner")?,
+        entries: number("SELECT count(*) FROM entry")?,
+        audit: number("SELECT count(*) FROM audit")?,
+    })
+}

@@ -1,0 +1,128 @@
+//! The schema, and the way from each version to the next.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::Journal;
+use crate::Error;
+
+/// SQLite's application_id of our stores: "oath" in ASCII.
+const APPLICATION_ID: i32 = 0x6f61_7468;
+
+/// One step each; `user_version` counts the steps that were taken.
+const MIGRATIONS: [&str; 1] = [VERSION_1];
+
+const VERSION_1: &str = "
+    CREATE TABLE owner (
+        id          INTEGER PRIMARY KEY,
+        name        TEXT    NOT NULL UNIQUE,
+        record      BLOB    NOT NULL,
+        sealing_key INTEGER NOT NULL,
+        mac         BLOB    NOT NULL
+    ) STRICT;
+
+    -- Where the entries and credentials of the records are, to find the record.
+    CREATE TABLE entry (
+        account TEXT    NOT NULL,
+        key     TEXT    NOT NULL,   -- SHA256:…, or empty for logins without a key
+        owner   INTEGER NOT NULL REFERENCES owner (id),
+        PRIMARY KEY (account, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX entry_owner ON entry (owner);
+    CREATE TABLE credential (
+        id    TEXT    PRIMARY KEY,
+        owner INTEGER NOT NULL REFERENCES owner (id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX credential_owner ON credential (owner);
+
+    -- Requests that were answered, to answer them again.
+    CREATE TABLE request (
+        id     BLOB    PRIMARY KEY,
+        uid    INTEGER NOT NULL,
+        digest BLOB    NOT NULL,
+        at     INTEGER NOT NULL,
+        answer BLOB    NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX request_at ON request (at);
+
+    CREATE TABLE audit (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        at      INTEGER NOT NULL,
+        verdict TEXT    NOT NULL,
+        reason  TEXT    NOT NULL,
+        account TEXT    NOT NULL,
+        owner   TEXT    NOT NULL,
+        service TEXT    NOT NULL,
+        key     TEXT    NOT NULL,
+        address TEXT    NOT NULL,
+        peer    INTEGER NOT NULL,
+        claimed INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_account ON audit (account, id);
+";
+
+/// Checks that the database is ours and of this version, and brings an older
+/// or an empty one up to it.
+pub(super) fn prepare(connection: &mut Connection, path: &Path, journal: Journal) -> Result<(), Error> {
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let version = version(connection)?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let empty = (application, version, tables) == (0, 0, 0);
+    if !empty && application != APPLICATION_ID {
+        return Err(Error::Foreign(path.to_owned()));
+    }
+    if version > known {
+        return Err(Error::Newer(version));
+    }
+    settings(connection, journal)?;
+    if version < known {
+        if !empty {
+            copy(connection, path, version)?;
+        }
+        migrate(connection, version)?;
+    }
+    Ok(())
+}
+
+/// `PRAGMA user_version`.
+pub(super) fn version(connection: &Connection) -> Result<u32, Error> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn settings(connection: &Connection, journal: Journal) -> Result<(), Error> {
+    let (mode, expected) = match journal {
+        Journal::Wal => ("wal", "wal"),
+        Journal::Delete => ("delete", "delete"),
+    };
+    let now: String = connection.query_row(&format!("PRAGMA journal_mode={mode}"), [], |row| row.get(0))?;
+    if now != expected {
+        return Err(Error::Damaged("the journal's mode can't be set"));
+    }
+    // FULL: an accepted code is on the disk before anybody is let in.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Sealed secrets that are replaced don't stay behind in free pages.
+    connection.pragma_update(None, "secure_delete", true)?;
+    Ok(())
+}
+
+/// Keeps a copy of the store as it was before a migration.
+fn copy(connection: &Connection, path: &Path, version: u32) -> Result<(), Error> {
+    let copy = path.with_extension(format!("schema-{version}.db"));
+    connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, from: u32) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let from = from.max(version(&transaction)?);
+    for step in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
+    Ok(transaction.commit()?)
+}
