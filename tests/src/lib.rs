@@ -1,1 +1,6 @@
-//! Under construction.
+//! What the end-to-end tests share: real servers and clients, in folders of their own.
+
+pub mod built;
+pub mod fake_verifier;
+pub mod process;
+pub mod sshd;

@@ -1,0 +1,43 @@
+//! The programs under test, built from this workspace.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::collections::HashSet;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+/// Which package each program comes from.
+const PROGRAMS: [(&str, &str); 3] = [("ssh-otp", "ssh_otp"), ("oathgated", "otp_service"), ("oathgate", "tools")];
+
+/// The program called `name`, up to date with the sources, beside the others.
+///
+/// # Panics
+/// When it can't be built.
+pub fn bin(name: &str) -> PathBuf {
+    static BUILT: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    let (_, package) = PROGRAMS.iter().find(|(program, _)| *program == name).expect("a program of the workspace");
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if built.get_or_insert_default().insert(name.to_owned()) {
+        build(package);
+    }
+    folder().join(name)
+}
+
+/// Where cargo puts the programs: next to the folder of this test's own binary.
+fn folder() -> PathBuf {
+    let this = env::current_exe().expect("/proc");
+    this.ancestors().nth(2).expect("…/target/PROFILE/deps/TEST").to_owned()
+}
+
+fn build(package: &str) {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--offline", "--package", package]);
+    command.args(folder().ends_with("release").then_some("--release"));
+    command.arg("--target-dir").arg(folder().parent().expect("…/target/PROFILE"));
+    command.arg("--manifest-path").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
+    let output = command.output().expect("cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

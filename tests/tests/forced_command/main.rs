@@ -1,0 +1,8 @@
+//! The forced command under a real sshd, with real clients.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod faithful;
+mod gate;
+mod world;
