@@ -188,8 +188,8 @@ pub(super) fn audit(connection: &Connection, filter: &AuditFilter) -> Result<Vec
          ORDER BY id DESC LIMIT ?5",
     )?;
     let since = filter.since.unwrap_or(0).cast_signed();
-    let rows = statement
-        .query_map(params![filter.account, filter.key, filter.verdict, since, filter.limit], |row| read_audit(row))?;
+    let rows =
+        statement.query_map(params![filter.account, filter.key, filter.verdict, since, filter.limit], read_audit)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -1,0 +1,317 @@
+//! The store: durable, one code once, and nothing that isn't ours is touched.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Barrier};
+
+use otp_core::decide::Shown;
+use otp_core::record::{Entry, Factor, Policy, State};
+use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
+use otp_core::{
+    Account, Algorithm, Attempt, Credential, CredentialId, Digits, Input, Owner, Period, Record, Secret, Verdict,
+    decide, otp,
+};
+use otp_store::{
+    Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction,
+    scratch_hash,
+};
+
+const NOW: u64 = 1_800_000_000;
+const SECRET: &[u8] = b"12345678901234567890";
+
+struct Place {
+    folder: tempfile::TempDir,
+    keys: Arc<SealingKeys>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys");
+        otp_store::place::make_folder(&keys).unwrap();
+        SealingKeys::create(&keys).unwrap();
+        let keys = Arc::new(SealingKeys::load(&keys).unwrap());
+        Self { folder, keys }
+    }
+
+    fn db(&self) -> std::path::PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    fn open(&self) -> Result<SqliteStore, Error> {
+        SqliteStore::open(&self.db(), Arc::clone(&self.keys), Journal::Wal)
+    }
+}
+
+fn alice() -> Owner {
+    "alice".parse().unwrap()
+}
+
+fn account() -> Account {
+    "alice".parse().unwrap()
+}
+
+fn credential(number: u8, factor: Factor) -> Credential {
+    Credential {
+        id: CredentialId::from_random([number; 5]),
+        label: format!("phone{number}").parse().unwrap(),
+        display: Some("My phone".to_owned()),
+        algorithm: Algorithm::Sha1,
+        digits: Digits::SIX,
+        secret: Secret::copy(SECRET).unwrap(),
+        factor,
+        created: NOW,
+        confirmed: None,
+        last_used: None,
+        state: State::Active,
+    }
+}
+
+fn record(factor: Factor) -> Record {
+    let credential = credential(1, factor);
+    let entry = Entry {
+        account: account(),
+        key: None,
+        note: None,
+        policy: Policy::Code,
+        credentials: vec![credential.id.clone()],
+    };
+    Record { credentials: vec![credential], entries: vec![entry], ..Record::new(alice()) }
+}
+
+fn mark(number: u64) -> Mark {
+    Mark { id: u128::from(number).to_be_bytes(), uid: 0, digest: [1; 32] }
+}
+
+fn put(store: &dyn Store, number: u64, record: Record) -> Result<Answered, Error> {
+    let owner = Some(record.owner.clone());
+    let change = Box::new(|_| Change { record: Some(record), audit: vec![], answer: b"put".to_vec() });
+    store.transact(Transaction { mark: mark(number), owner, now: NOW, change })
+}
+
+/// Verifies `code` and says whether it was accepted.
+fn verify(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error> {
+    let input = Input::parse(code.as_bytes());
+    let (tell, told) = std::sync::mpsc::channel();
+    let change = Box::new(move |record: Option<Record>| {
+        let account = account();
+        let shown = Shown::Fact { service: "sshd", keys: &[] };
+        let attempt = Attempt { account: &account, shown, input: &input, hashes: &[], only: None };
+        let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
+        let accepted = matches!(verdict, Verdict::Accept(_));
+        tell.send(accepted).unwrap();
+        Change { record: Some(record), audit: vec![], answer: vec![] }
+    });
+    store.transact(Transaction { mark: mark(number), owner: Some(alice()), now: NOW, change })?;
+    Ok(told.recv().unwrap())
+}
+
+fn hotp(counter: u64) -> String {
+    otp::code(&Secret::copy(SECRET).unwrap(), Algorithm::Sha1, Digits::SIX, counter).to_string()
+}
+
+#[test]
+fn a_record_comes_back_as_it_was_kept() {
+    let place = Place::new();
+    let mut full = record(Factor::Totp { period: Period::DEFAULT, last_step: Some(7), skew: -3, window: 2 });
+    full.credentials.push(Credential {
+        state: State::Revoked { at: NOW },
+        last_used: Some(NOW),
+        confirmed: Some(NOW),
+        ..credential(2, Factor::Hotp { next: u64::MAX })
+    });
+    let salt = scratch_hash::salt().unwrap();
+    let hash = scratch_hash::hash(b"ABCDEFGHIJKL2345", &salt).unwrap();
+    full.scratch.push(ScratchSet {
+        kind: ScratchKind::Base32,
+        salt,
+        created: NOW,
+        codes: vec![HashedCode { hash, used: Some(NOW) }, HashedCode { hash, used: None }],
+    });
+    let shown = format!("{full:?}");
+    put(&place.open().unwrap(), 1, full).unwrap();
+    let store = place.open().unwrap();
+    let back = store.read(&alice()).unwrap().unwrap();
+    assert_eq!(format!("{back:?}"), shown);
+    assert_eq!(back.credentials[0].secret, Secret::copy(SECRET).unwrap());
+    assert_eq!(back.scratch[0].codes[0].hash.0, hash.0);
+    assert_eq!(store.owner_of(&account(), None).unwrap(), Some(alice()));
+    assert_eq!(store.owner_of_credential(&CredentialId::from_random([2; 5])).unwrap(), Some(alice()));
+}
+
+#[test]
+fn no_secret_lies_on_the_disk() {
+    let place = Place::new();
+    put(&place.open().unwrap(), 1, record(Factor::Hotp { next: 0 })).unwrap();
+    let base32 = Secret::copy(SECRET).unwrap().to_base32();
+    for file in
+        fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+    {
+        let content = fs::read(&file).unwrap();
+        for needle in [SECRET, base32.as_bytes()] {
+            assert!(!content.windows(needle.len()).any(|window| window == needle), "{}", file.display());
+        }
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());
+    }
+}
+
+#[test]
+fn of_many_threads_with_one_code_one_wins() {
+    let place = Place::new();
+    let store = Arc::new(place.open().unwrap());
+    put(&*store, 1, record(Factor::Hotp { next: 0 })).unwrap();
+    for round in 0..20 {
+        let barrier = Arc::new(Barrier::new(16));
+        let threads: Vec<_> = (0..16)
+            .map(|thread| {
+                let (store, barrier) = (Arc::clone(&store), Arc::clone(&barrier));
+                std::thread::spawn(move || {
+                    barrier.wait();
+                    verify(&*store, 1000 + round * 16 + thread, &hotp(round)).unwrap()
+                })
+            })
+            .collect();
+        let accepted = threads.into_iter().map(|thread| thread.join().unwrap()).filter(|yes| *yes).count();
+        assert_eq!(accepted, 1, "round {round}");
+    }
+}
+
+#[test]
+fn a_spent_code_stays_spent_after_reopening() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap();
+    assert!(verify(&store, 2, &hotp(0)).unwrap());
+    drop(store);
+    let store = place.open().unwrap();
+    assert!(!verify(&store, 3, &hotp(0)).unwrap());
+    assert!(verify(&store, 4, &hotp(1)).unwrap());
+}
+
+#[test]
+fn asking_again_gets_the_same_answer_for_ten_seconds() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    assert_eq!(put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap(), Answered::Now);
+    assert_eq!(put(&store, 1, record(Factor::Hotp { next: 5 })).unwrap(), Answered::Before(b"put".to_vec()));
+    let later = |mark, now| {
+        let change = Box::new(|_| Change { record: None, audit: vec![], answer: vec![] });
+        store.transact(Transaction { mark, owner: Some(alice()), now, change })
+    };
+    assert!(matches!(later(Mark { uid: 1, ..mark(1) }, NOW + 9), Err(Error::Reused)));
+    assert!(matches!(later(Mark { digest: [2; 32], ..mark(1) }, NOW + 9), Err(Error::Reused)));
+    assert_eq!(later(mark(1), NOW + 11).unwrap(), Answered::Now);
+}
+
+#[test]
+fn one_failing_change_spoils_no_other() {
+    let place = Place::new();
+    let store = Arc::new(place.open().unwrap());
+    put(&*store, 1, record(Factor::Hotp { next: 0 })).unwrap();
+    std::panic::set_hook(Box::new(|_| {}));
+    let threads: Vec<_> = (0..32_u64)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            std::thread::spawn(move || {
+                let change = Box::new(move |_| {
+                    assert!(number % 2 != 0, "on purpose");
+                    let row =
+                        AuditRow { at: NOW, verdict: "change", reason: number.to_string(), ..AuditRow::default() };
+                    Change { record: None, audit: vec![row], answer: vec![] }
+                });
+                store.transact(Transaction { mark: mark(100 + number), owner: Some(alice()), now: NOW, change }).is_ok()
+            })
+        })
+        .collect();
+    let good = threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>();
+    assert!(good.iter().enumerate().all(|(number, good)| *good == (number % 2 != 0)));
+    let rows = store.audit(&AuditFilter { limit: 100, ..AuditFilter::default() }).unwrap();
+    assert_eq!(rows.len(), 16, "what failed left nothing behind");
+}
+
+#[test]
+fn an_entry_belongs_to_one_owner() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap();
+    let mut stolen = record(Factor::Hotp { next: 0 });
+    stolen.owner = "mallory".parse().unwrap();
+    stolen.credentials[0].id = CredentialId::from_random([9; 5]);
+    assert!(matches!(put(&store, 2, stolen), Err(Error::Taken)));
+    assert!(store.read(&"mallory".parse().unwrap()).unwrap().is_none());
+}
+
+fn refused_and_unchanged(place: &Place) -> Error {
+    let before = fs::read(place.db()).unwrap();
+    let error = place.open().err().expect("must be refused");
+    assert_eq!(fs::read(place.db()).unwrap(), before, "a refused file is left as it is");
+    error
+}
+
+fn sqlite(path: &Path, statement: &str) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch(statement).unwrap();
+}
+
+#[test]
+fn foreign_newer_and_damaged_files_are_refused() {
+    let place = Place::new();
+    let write = |content: &[u8]| {
+        fs::write(place.db(), content).unwrap();
+        fs::set_permissions(place.db(), fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write(b"this is no database at all, but long enough to have a header of its own: one hundred bytes or more it is.");
+    assert!(matches!(refused_and_unchanged(&place), Error::Sqlite(_)));
+
+    fs::remove_file(place.db()).unwrap();
+    sqlite(&place.db(), "CREATE TABLE accounts (secret TEXT)");
+    fs::set_permissions(place.db(), fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(matches!(refused_and_unchanged(&place), Error::Foreign(_)));
+
+    fs::remove_file(place.db()).unwrap();
+    drop(place.open().unwrap());
+    sqlite(&place.db(), "PRAGMA user_version = 99");
+    assert!(matches!(refused_and_unchanged(&place), Error::Newer(99)));
+}
+
+#[test]
+fn a_truncated_store_accepts_nothing() {
+    let place = Place::new();
+    put(&place.open().unwrap(), 1, record(Factor::Hotp { next: 0 })).unwrap();
+    sqlite(&place.db(), "PRAGMA wal_checkpoint(TRUNCATE)");
+    let whole = fs::read(place.db()).unwrap();
+    for pages in [1, whole.len() / 8192, whole.len() / 4096 - 1] {
+        fs::write(place.db(), &whole[..pages * 4096]).unwrap();
+        let verdict = place.open().and_then(|store| verify(&store, 7, &hotp(0)));
+        assert!(!matches!(verdict, Ok(true)), "{pages} pages");
+    }
+}
+
+#[test]
+fn a_record_changed_behind_our_back_is_noticed() {
+    let place = Place::new();
+    put(&place.open().unwrap(), 1, record(Factor::Hotp { next: 7 })).unwrap();
+    let reset = r#"UPDATE owner SET record = CAST(replace(CAST(record AS TEXT), '"next":7', '"next":0') AS BLOB)"#;
+    sqlite(&place.db(), reset);
+    assert!(matches!(verify(&place.open().unwrap(), 2, &hotp(0)), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn careless_places_are_refused() {
+    let place = Place::new();
+    drop(place.open().unwrap());
+    let path = place.db();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(matches!(place.open(), Err(Error::Place(..))));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::hard_link(&path, place.folder.path().join("second")).unwrap();
+    assert!(matches!(place.open(), Err(Error::Place(..))));
+    fs::remove_file(place.folder.path().join("second")).unwrap();
+    fs::rename(&path, place.folder.path().join("real.db")).unwrap();
+    std::os::unix::fs::symlink(place.folder.path().join("real.db"), &path).unwrap();
+    assert!(matches!(place.open(), Err(Error::Place(..))));
+    fs::remove_file(&path).unwrap();
+    fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(matches!(place.open(), Err(Error::Place(..))));
+}
