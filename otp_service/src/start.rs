@@ -7,7 +7,7 @@ use std::thread;
 
 use listenfd::ListenFd;
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
-use otp_wire::SERVICE_USER;
+use otp_wire::{Ask, Request, SERVICE_USER, frame};
 
 use crate::access::{Peer, Role};
 use crate::account;
@@ -74,14 +74,17 @@ impl Plan {
     fn open(&self) -> Result<Service, Failure> {
         let keys = Arc::new(SealingKeys::load(&self.keys)?);
         harden::become_owner_of(self.folder())?;
-        let journal = if self.user { Journal::Delete } else { Journal::Wal };
         if !self.config.network_store.unwrap_or(false) && place::is_on_network(self.folder())? {
             let what =
                 "lies on a network file system; put the store elsewhere (store = \"…\"), or set network_store = true";
             return Err(Failure::at(self.folder().display(), what));
         }
-        let store = SqliteStore::open(&self.store, Arc::clone(&keys), journal)?;
+        let store = SqliteStore::open(&self.store, Arc::clone(&keys), self.journal())?;
         Ok(Service::new(Box::new(store), keys, self.settings()))
+    }
+
+    fn journal(&self) -> Journal {
+        if self.user { Journal::Delete } else { Journal::Wal }
     }
 
     fn settings(&self) -> Settings {
@@ -109,6 +112,10 @@ fn init(plan: &Plan) -> Result<(), Failure> {
         let at = |why| Failure::at(plan.folder().display(), why);
         std::os::unix::fs::chown(plan.folder(), Some(uid.as_raw()), Some(gid.as_raw())).map_err(at)?;
     }
+    harden::become_owner_of(plan.folder())?;
+    if !plan.store.exists() {
+        SqliteStore::create(&plan.store, plan.journal())?;
+    }
     println!("ready: the store is {}", plan.store.display());
     Ok(())
 }
@@ -123,18 +130,21 @@ fn once(plan: &Plan) -> Result<(), Failure> {
         (false, false) => return Err(Failure::at("--stdio", "only root may use the system's store this way")),
     };
     if plan.user {
-        prepare_user_store(plan)?;
+        prepare_user_store(plan, &line)?;
     }
     stdio::answer(&plan.open()?, peer, &line)
 }
 
-/// A user's first request makes the user's store; there is nobody else to do it.
-fn prepare_user_store(plan: &Plan) -> Result<(), Failure> {
-    if plan.store.exists() || plan.keys.exists() {
+/// A user's first enrolment makes the user's store; there is nobody else to do
+/// it. Half a store is not made whole: then something was lost.
+fn prepare_user_store(plan: &Plan, line: &[u8]) -> Result<(), Failure> {
+    let enrols = frame::decode::<Request>(line).is_ok_and(|request| matches!(request.ask, Ask::Enrol(_)));
+    if !enrols || plan.store.exists() || plan.keys.exists() {
         return Ok(());
     }
     place::make_folder(plan.folder())?;
     place::make_folder(&plan.keys)?;
+    SqliteStore::create(&plan.store, plan.journal())?;
     SealingKeys::create(&plan.keys)?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Who may ask what, and what comes of it: the service without its sockets.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 use std::sync::Arc;
 
 use otp_core::{Algorithm, Digits, Fingerprint, Secret, otp};
@@ -31,6 +33,7 @@ impl World {
         place::make_folder(&keys).unwrap();
         SealingKeys::create(&keys).unwrap();
         let keys = Arc::new(SealingKeys::load(&keys).unwrap());
+        SqliteStore::create(&folder.path().join("store.db"), Journal::Wal).unwrap();
         let store = SqliteStore::open(&folder.path().join("store.db"), Arc::clone(&keys), Journal::Wal).unwrap();
         let settings = Settings {
             issuer: "host".to_owned(),

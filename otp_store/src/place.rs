@@ -1,7 +1,7 @@
 //! Files and folders that must be nobody else's.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -34,7 +34,12 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Place`] with what to do about it.
 pub fn check_file(path: &Path) -> Result<(), Error> {
-    let metadata = fs::symlink_metadata(path).map_err(|why| Error::Io(path.to_owned(), why))?;
+    let metadata = match fs::symlink_metadata(path) {
+        Err(why) if why.kind() == ErrorKind::NotFound => {
+            return refuse(path, "not there; restore it from a back-up, or make a new one with: oathgated --init");
+        }
+        other => other.map_err(|why| Error::Io(path.to_owned(), why))?,
+    };
     if !metadata.is_file() {
         return refuse(path, "not a plain file");
     }

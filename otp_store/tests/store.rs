@@ -1,5 +1,7 @@
 //! The store: durable, one code once, and nothing that isn't ours is touched.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -32,6 +34,7 @@ impl Place {
         otp_store::place::make_folder(&keys).unwrap();
         SealingKeys::create(&keys).unwrap();
         let keys = Arc::new(SealingKeys::load(&keys).unwrap());
+        SqliteStore::create(&folder.path().join("store.db"), Journal::Wal).unwrap();
         Self { folder, keys }
     }
 
@@ -269,8 +272,14 @@ fn foreign_newer_and_damaged_files_are_refused() {
     fs::set_permissions(place.db(), fs::Permissions::from_mode(0o600)).unwrap();
     assert!(matches!(refused_and_unchanged(&place), Error::Foreign(_)));
 
+    fs::write(place.db(), b"").unwrap();
+    assert!(matches!(refused_and_unchanged(&place), Error::Foreign(_)), "empty");
+
     fs::remove_file(place.db()).unwrap();
-    drop(place.open().unwrap());
+    assert!(matches!(place.open(), Err(Error::Place(..))), "missing");
+    assert!(!place.db().exists(), "a missing store is not made again");
+
+    SqliteStore::create(&place.db(), Journal::Wal).unwrap();
     sqlite(&place.db(), "PRAGMA user_version = 99");
     assert!(matches!(refused_and_unchanged(&place), Error::Newer(99)));
 }

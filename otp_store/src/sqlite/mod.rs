@@ -42,25 +42,29 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store at `path`, or makes it where there is no file. Waits
-    /// for another process that has it open.
+    /// Makes an empty store at `path`.
     ///
     /// # Errors
-    /// When the place is not safe, or the file is foreign, damaged or newer.
-    /// Such a file is left as it is.
+    /// When there is a file already, or the place is not safe.
+    pub fn create(path: &Path, journal: Journal) -> Result<(), Error> {
+        place::check_folder(path.parent().unwrap_or(Path::new("/")))?;
+        let _lock = lock(&path.with_extension("lock"))?;
+        // The mode is set before there is anything to read.
+        place::write_new(path, b"", 0o600)?;
+        schema::create(&mut connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, journal)
+    }
+
+    /// Opens the store at `path`. Waits for another process that has it open.
+    /// A store that isn't there is not made: an empty one would know nobody,
+    /// and nobody's codes would be asked for.
+    ///
+    /// # Errors
+    /// When there is none, the place is not safe, or the file is foreign,
+    /// damaged or newer. Such a file is left as it is.
     pub fn open(path: &Path, keys: Arc<SealingKeys>, journal: Journal) -> Result<Self, Error> {
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        place::check_folder(folder)?;
+        place::check_folder(path.parent().unwrap_or(Path::new("/")))?;
         let lock = lock(&path.with_extension("lock"))?;
-        let io = |why| Error::Io(path.to_owned(), why);
-        match std::fs::symlink_metadata(path) {
-            Ok(_) => place::check_file(path)?,
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                // The mode is set before there is anything to read.
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-            }
-            Err(why) => return Err(io(why)),
-        }
+        place::check_file(path)?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut connection, path, journal)?;
         let writer = Writer::start(connection, Arc::clone(&keys));

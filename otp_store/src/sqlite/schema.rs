@@ -62,15 +62,19 @@ const VERSION_1: &str = "
     CREATE INDEX audit_account ON audit (account, id);
 ";
 
+/// Makes the tables in an empty database.
+pub(super) fn create(connection: &mut Connection, journal: Journal) -> Result<(), Error> {
+    settings(connection, journal)?;
+    migrate(connection, 0)
+}
+
 /// Checks that the database is ours and of this version, and brings an older
-/// or an empty one up to it.
+/// one up to it.
 pub(super) fn prepare(connection: &mut Connection, path: &Path, journal: Journal) -> Result<(), Error> {
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
     let version = version(connection)?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let empty = (application, version, tables) == (0, 0, 0);
-    if !empty && application != APPLICATION_ID {
+    if application != APPLICATION_ID || version == 0 {
         return Err(Error::Foreign(path.to_owned()));
     }
     if version > known {
@@ -78,9 +82,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path, journal: Journal
     }
     settings(connection, journal)?;
     if version < known {
-        if !empty {
-            copy(connection, path, version)?;
-        }
+        copy(connection, path, version)?;
         migrate(connection, version)?;
     }
     Ok(())

@@ -1,0 +1,268 @@
+//! `oathgated` itself: its sockets, its one-request form, its refusals to start.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use otp_core::{Algorithm, Digits, Secret, otp};
+use otp_wire::message::{Enrol, Outcome, Reply};
+use otp_wire::{
+    Ask, DEADLINE, Error, Login, Request, SecretText, SocketVerifier, SpawnVerifier, Verifier, Verify, frame,
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_oathgated");
+
+/// A running service in a folder of its own.
+struct Running {
+    folder: tempfile::TempDir,
+    child: Child,
+}
+
+impl Running {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(oathgated(folder.path(), &["--init"]).status.success());
+        let mut child = command(folder.path(), &[]).stderr(Stdio::piped()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while UnixStream::connect(folder.path().join("socket")).is_err() {
+            assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "oathgated did not start");
+            std::thread::yield_now();
+        }
+        Self { folder, child }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn verifier(&self, socket: &str) -> SocketVerifier {
+        SocketVerifier::new(&self.path(socket), vec![own_uid()])
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn own_name() -> String {
+    nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    let named =
+        [("--keys", "keys"), ("--store", "var/store.db"), ("--root-socket", "root"), ("--public-socket", "socket")];
+    for (option, name) in named {
+        command.arg(option).arg(folder.join(name));
+    }
+    command.arg("--config").arg(folder.join("oathgate.toml")).args(arguments);
+    command
+}
+
+fn oathgated(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn ask(verifier: &dyn Verifier, ask: Ask) -> Result<Outcome, Error> {
+    verifier.ask(&Request::new(ask).unwrap(), Instant::now() + DEADLINE).map(|reply| reply.outcome)
+}
+
+fn enrol(label: &str) -> Ask {
+    Ask::Enrol(Enrol {
+        account: own_name(),
+        owner: None,
+        key: None,
+        note: None,
+        label: Some(label.to_owned()),
+        kind: "hotp".to_owned(),
+        algorithm: "SHA1".to_owned(),
+        digits: 6,
+        period: None,
+        secret: None,
+        scratch: true,
+    })
+}
+
+fn verify(code: &str) -> Ask {
+    let login = Login { account: own_name(), service: "test".to_owned(), ..Login::default() };
+    Ask::Verify(Verify { login, code: SecretText::typed(code.as_bytes()), credential: None })
+}
+
+fn code(secret: &str, counter: u64) -> String {
+    otp::code(&Secret::from_base32(secret).unwrap(), Algorithm::Sha1, Digits::SIX, counter).to_string()
+}
+
+fn enrolled(verifier: &dyn Verifier) -> (String, Vec<String>) {
+    match ask(verifier, enrol("one")).unwrap() {
+        Outcome::Enrolled(new) => {
+            (new.secret.expose().to_owned(), new.scratch.iter().map(|code| code.expose().to_owned()).collect())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_service_answers_at_both_sockets() {
+    let running = Running::start();
+    let mode = |name| fs::metadata(running.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("root"), mode("socket"), mode("var")), (0o600, 0o666, 0o700));
+    let (secret, _) = enrolled(&running.verifier("root"));
+    assert!(matches!(ask(&running.verifier("socket"), verify(&code(&secret, 0))), Ok(Outcome::Accepted { .. })));
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 0))), Ok(Outcome::Refused { .. })));
+}
+
+/// Writes `bytes` and reads what comes until the service hangs up.
+fn raw(path: &Path, bytes: &[u8]) -> (Vec<u8>, Duration) {
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let begun = Instant::now();
+    let _ = stream.write_all(bytes);
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply);
+    (reply, begun.elapsed())
+}
+
+#[test]
+fn nonsense_is_hung_up_on() {
+    let running = Running::start();
+    let socket = running.path("socket");
+    let line =
+        String::from_utf8(frame::encode(&Request::new(Ask::Status {}).unwrap(), 1000).unwrap().to_vec()).unwrap();
+    let reply: Reply = frame::decode(&raw(&socket, line.as_bytes()).0).unwrap();
+    assert!(matches!(reply.outcome, Outcome::Status(_)));
+    let long = vec![b'x'; 100_000];
+    let unknown = line.replace("\"v\":1", "\"v\":1,\"admin\":true");
+    let two = line.repeat(2);
+    for bad in
+        [b"\n".as_slice(), b"{}\n", b"GET / HTTP/1.0\r\n\r\n", b"\0\xff\n", &long, unknown.as_bytes(), two.as_bytes()]
+    {
+        assert!(raw(&socket, bad).0.is_empty(), "{:?}", String::from_utf8_lossy(&bad[..bad.len().min(60)]));
+    }
+    let newer: Reply = frame::decode(&raw(&socket, line.replace("\"v\":1", "\"v\":2").as_bytes()).0).unwrap();
+    assert!(matches!(newer.outcome, Outcome::Invalid { .. }));
+}
+
+#[test]
+fn who_says_nothing_is_hung_up_on_after_a_second() {
+    let running = Running::start();
+    let (reply, time) = raw(&running.path("socket"), b"{\"v\":1");
+    assert!(reply.is_empty() && time < Duration::from_secs(3), "{time:?}");
+}
+
+#[test]
+fn silent_connections_keep_nobody_out_of_the_other_socket() {
+    let running = Running::start();
+    let silent: Vec<UnixStream> = (0..200).map_while(|_| UnixStream::connect(running.path("socket")).ok()).collect();
+    let begun = Instant::now();
+    assert!(matches!(ask(&running.verifier("root"), Ask::Status {}), Ok(Outcome::Status(_))));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    drop(silent);
+}
+
+#[test]
+fn a_second_service_does_not_start_on_the_same_sockets() {
+    let running = Running::start();
+    let second = oathgated(running.folder.path(), &[]);
+    assert_eq!(second.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another verifier answers there"));
+}
+
+#[test]
+fn it_does_not_start_on_what_is_not_as_it_should_be() {
+    let begin = |prepare: &dyn Fn(&Path)| {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(oathgated(folder.path(), &["--init"]).status.success());
+        prepare(folder.path());
+        let output = oathgated(folder.path(), &[]);
+        assert_eq!(output.status.code(), Some(3));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let chmod = |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let store = |folder: &Path, content: &[u8]| {
+        fs::write(folder.join("var/store.db"), content).unwrap();
+        chmod(folder.join("var/store.db"), 0o600);
+    };
+    assert!(begin(&|folder| chmod(folder.join("keys/1.key"), 0o444)).contains("chmod 0400"));
+    assert!(begin(&|folder| fs::remove_file(folder.join("keys/1.key")).unwrap()).contains("no sealing key"));
+    assert!(begin(&|folder| fs::remove_file(folder.join("var/store.db")).unwrap()).contains("not there"));
+    assert!(begin(&|folder| chmod(folder.join("var"), 0o777)).contains("chmod 0700"));
+    assert!(begin(&|folder| store(folder, &[b'x'; 4096])).contains("not a database"));
+    assert!(begin(&|folder| fs::write(folder.join("oathgate.toml"), "colour = 1").unwrap()).contains("colour"));
+    assert!(begin(&|folder| fs::write(folder.join("root"), "").unwrap()).contains("something else is there"));
+}
+
+/// A home directory with a user's own store.
+fn user_store(home: &Path) -> SpawnVerifier {
+    SpawnVerifier::user_store(Path::new(PROGRAM), home)
+}
+
+#[test]
+fn a_users_own_store_needs_no_service() {
+    let home = tempfile::tempdir().unwrap();
+    let verifier = user_store(home.path());
+    let (secret, scratch) = enrolled(&verifier);
+    assert!(matches!(ask(&verifier, verify(&code(&secret, 0))), Ok(Outcome::Accepted { .. })));
+    assert!(matches!(ask(&verifier, verify(&code(&secret, 0))), Ok(Outcome::Refused { .. })));
+    assert!(matches!(ask(&verifier, verify(&scratch[0])), Ok(Outcome::Accepted { scratch_left: Some(9), .. })));
+    assert!(matches!(ask(&verifier, enrol("two")), Ok(Outcome::Denied { .. })), "a second one needs a code");
+    let mode = |name: &str| fs::metadata(home.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(".local/share/oathgate"), 0o700);
+    assert_eq!(mode(".local/share/oathgate/store.db"), 0o600);
+    assert_eq!(mode(".config/oathgate/keys/1.key"), 0o400);
+}
+
+#[test]
+fn of_many_processes_with_one_code_one_wins() {
+    let home = tempfile::tempdir().unwrap();
+    let (secret, scratch) = enrolled(&user_store(home.path()));
+    for (round, scratch) in scratch.iter().enumerate() {
+        for typed in [code(&secret, round as u64), scratch.clone()] {
+            let barrier = Arc::new(Barrier::new(8));
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let (verifier, typed, barrier) = (user_store(home.path()), typed.clone(), Arc::clone(&barrier));
+                    std::thread::spawn(move || {
+                        barrier.wait();
+                        matches!(ask(&verifier, verify(&typed)), Ok(Outcome::Accepted { .. }))
+                    })
+                })
+                .collect();
+            let accepted = threads.into_iter().map(|thread| thread.join().unwrap()).filter(|yes| *yes).count();
+            assert_eq!(accepted, 1, "round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_half_of_a_users_store_is_not_made_again() {
+    for lost in [".config/oathgate/keys/1.key", ".local/share/oathgate/store.db"] {
+        let home = tempfile::tempdir().unwrap();
+        let (secret, _) = enrolled(&user_store(home.path()));
+        fs::remove_file(home.path().join(lost)).unwrap();
+        let outcome = ask(&user_store(home.path()), verify(&code(&secret, 0)));
+        assert!(!matches!(outcome, Ok(Outcome::Accepted { .. } | Outcome::Pass {})), "{lost}");
+    }
+}
+
+#[test]
+fn only_root_spawns_the_systems_verifier() {
+    if own_uid() == 0 {
+        return;
+    }
+    let output = Command::new(PROGRAM).arg("--stdio").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+}
