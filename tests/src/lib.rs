@@ -2,5 +2,6 @@
 
 pub mod built;
 pub mod fake_verifier;
+pub mod oathgated;
 pub mod process;
 pub mod sshd;

@@ -58,14 +58,25 @@ impl Stream {
     /// # Errors
     /// What it said instead.
     pub fn wait_for(&self, text: &str, limit: Duration) -> Result<String, String> {
+        self.wait_for_any(&[text], limit).map(|(_, between)| between)
+    }
+
+    /// Waits for whichever of `texts` comes first; its number, and what came
+    /// before it.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub fn wait_for_any(&self, texts: &[&str], limit: Duration) -> Result<(usize, String), String> {
         let until = Instant::now() + limit;
         let mut said = self.lock();
         loop {
             let new = &said.bytes[said.seen..];
-            if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
+            let found =
+                texts.iter().enumerate().filter_map(|(which, text)| Some((find(new, text)?, which, text.len())));
+            if let Some((at, which, length)) = found.min() {
                 let between = String::from_utf8_lossy(&new[..at]).into_owned();
-                said.seen += at + text.len();
-                return Ok(between);
+                said.seen += at + length;
+                return Ok((which, between));
             }
             let left = until.saturating_duration_since(Instant::now());
             if said.ended || left.is_zero() {
@@ -90,6 +101,10 @@ impl Stream {
     pub fn so_far(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
+}
+
+fn find(bytes: &[u8], text: &str) -> Option<usize> {
+    bytes.windows(text.len()).position(|window| window == text.as_bytes())
 }
 
 /// A process that ended.

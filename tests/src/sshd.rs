@@ -70,6 +70,7 @@ impl Sshd {
             // Where the server locks its unprivileged part in.
             fs::create_dir_all("/run/sshd").expect("/run");
         }
+        fs::create_dir(folder.path().join("home")).expect("our folder");
         let host_key = Key::generate(folder.path(), "host");
         fs::write(folder.path().join("authorized_keys"), "").expect("our folder");
         let (port, server) = Self::listen(settings, folder.path());
@@ -96,6 +97,11 @@ impl Sshd {
     /// The folder for whatever belongs to this server; every user may look into it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What HOME is in a session; where a user's own store lies.
+    pub fn home(&self) -> PathBuf {
+        self.folder().join("home")
     }
 
     /// The port.
@@ -135,6 +141,8 @@ fn launch(settings: &Settings, folder: &Path, port: u16) -> Running {
     let config = [
         settings.first.join("\n"),
         format!("Port {port}\nHostKey {}\nAuthorizedKeysFile {}", path("host"), path("authorized_keys")),
+        // An empty home: no start file of whoever runs the tests, and a store of its own.
+        format!("SetEnv HOME={}", path("home")),
         USUAL.to_owned(),
         settings.last.join("\n"),
     ];
@@ -281,6 +289,15 @@ impl Session {
     /// When it doesn't come.
     pub fn expect(&self, text: &str) -> String {
         self.0.stdout.expect(text, PATIENCE)
+    }
+
+    /// Waits for whichever of `texts` comes first, and returns its number.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn expect_any(&self, texts: &[&str]) -> usize {
+        let found = self.0.stdout.wait_for_any(texts, PATIENCE);
+        found.unwrap_or_else(|said| panic!("none of {texts:?}, but {said:?}")).0
     }
 
     /// Types `text`; a line ends in `\r`, as at a keyboard.

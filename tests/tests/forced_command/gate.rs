@@ -177,8 +177,10 @@ fn a_refusal_at_begin_needs_no_code() {
     assert_eq!((code, shown.as_str()), (Some(1), "oathgate: this key is not enrolled\r\n"));
 }
 
+type Misdeed = (&'static str, fn() -> Act);
+
 /// What the verifier may do instead of its job.
-fn misbehaviour() -> Vec<(&'static str, fn() -> Act)> {
+fn misbehaviour() -> Vec<Misdeed> {
     vec![
         ("absent", || Act::Say(Outcome::Absent {})),
         ("undecided", || Act::Say(Outcome::Undecided { line: "the disk is full".into() })),
