@@ -1,2 +1,31 @@
-//! Under construction.
-fn main() {}
+//! `oathgate`: the front end for people.
+//!
+//! [`cli`] says what may be typed; each verb has a module; [`client`] asks the
+//! verifier, which alone decides and alone opens the store.
+
+#![forbid(unsafe_code)]
+
+mod audit;
+mod cli;
+mod client;
+mod clock;
+mod credential;
+mod enrol;
+mod error;
+mod init;
+mod key;
+mod list;
+mod output;
+mod pages;
+mod qr;
+mod run;
+mod scratch;
+mod ssh;
+mod status;
+mod terminal;
+#[cfg(test)]
+mod testing;
+
+fn main() -> std::process::ExitCode {
+    run::main()
+}

@@ -1,0 +1,340 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use otp_core::{Account, Algorithm, Fingerprint, Label, Owner};
+
+/// One-time codes for logins: enrol, look, revoke.
+#[derive(Debug, Parser)]
+#[command(
+    name = "oathgate",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit status: 0 yes, 1 no, 2 usage, 3 could not decide.
+
+Examples:
+  oathgate --user-store enrol --ssh-key ~/.ssh/id_ed25519.pub   a code for one SSH key, without root
+  oathgate ssh install ~/.ssh/id_ed25519.pub --user-store       ask for it at logins with that key
+  sudo oathgate enrol alice --png alice.png                     a code for alice, to hand over as a picture
+  oathgate list                                                 what is enrolled"
+)]
+pub struct Cli {
+    /// How to reach the verifier.
+    #[command(flatten)]
+    pub reach: Reach,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Which verifier is asked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Reach {
+    /// Use the store in your own home directory, without root
+    #[arg(long, global = true, conflicts_with = "socket", help_heading = "Verifier")]
+    pub user_store: bool,
+    /// Ask the verifier that listens here [default: /run/oathgate/root for root, /run/oathgate/socket for others]
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Verifier")]
+    pub socket: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a new code and show its QR code once
+    Enrol(Enrol),
+    /// Show what is enrolled, without secrets
+    List(List),
+    /// Show one credential, without its secret
+    Show(Named),
+    /// Never accept a credential again
+    Revoke(Named),
+    /// Open an account's doors again after too many wrong codes
+    Unlock(Unlock),
+    /// Ask for a code and say whether it is right; it is spent
+    Verify(Verify),
+    /// Codes on paper for the day the phone is lost
+    #[command(subcommand)]
+    Scratch(Scratch),
+    /// SSH keys: which may log in, and what is asked for
+    #[command(subcommand)]
+    Key(Key),
+    /// Put ssh-otp into authorized_keys, or take it out
+    #[command(subcommand)]
+    Ssh(Ssh),
+    /// Show who was let in, who was refused, and what was changed
+    Audit(Audit),
+    /// Show how the verifier is
+    Status(Status),
+    /// Prepare the system's store, once, as root
+    Init,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    #[command(hide = true)]
+    Man {
+        /// Into this folder
+        dir: PathBuf,
+    },
+}
+
+/// `--json`
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Json {
+    /// Print JSON on one line, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `enrol`.
+#[derive(Debug, Args)]
+pub struct Enrol {
+    /// The login name [default: your own]
+    pub account: Option<Account>,
+    /// The person whose code it is, where several share an account [default: the account's name]
+    #[arg(long)]
+    pub owner: Option<Owner>,
+    /// Bind the code to this SSH key; without it the code counts where no key is used (su, sudo, login)
+    #[arg(long, value_name = "FILE.pub|SHA256:…")]
+    pub ssh_key: Option<String>,
+    /// Short name of the credential [default: the key's comment, or the account's name]
+    #[arg(long)]
+    pub label: Option<Label>,
+    /// Count codes (HOTP, for hardware tokens with a button) instead of taking the time
+    #[arg(long, conflicts_with = "period")]
+    pub hotp: bool,
+    /// SHA1, SHA256 or SHA512; many authenticators know only SHA1
+    #[arg(long, default_value = "SHA1")]
+    pub algorithm: Algorithm,
+    /// Digits of a code, 6 to 8; many authenticators know only 6
+    #[arg(long, default_value = "6", value_name = "N", value_parser = clap::value_parser!(u8).range(6..=8))]
+    pub digits: u8,
+    /// Seconds that a code lasts, 1 to 120; many authenticators know only 30 [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=120))]
+    pub period: Option<u16>,
+    /// Write the QR code to this new file, to hand to somebody else, and show no secret here
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub png: Option<PathBuf>,
+    /// Do not ask for the first code
+    #[arg(long)]
+    pub no_confirm: bool,
+    /// As JSON, secrets included; never asks for the first code
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only this account [default: your own; everybody's for root]
+    pub account: Option<Account>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// One credential.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Its id or label, as `oathgate list` shows it
+    #[arg(value_name = "ID|LABEL")]
+    pub name: String,
+    /// The account whose credential it is [default: your own; any for root]
+    #[arg(long)]
+    pub account: Option<Account>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Arguments of `unlock`.
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// The login name
+    pub account: Account,
+    /// Only the door of this SSH key
+    #[arg(long, value_name = "FILE.pub|SHA256:…")]
+    pub ssh_key: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The login name [default: your own]
+    pub account: Option<Account>,
+    /// As if the login came by this SSH key
+    #[arg(long, value_name = "FILE.pub|SHA256:…")]
+    pub ssh_key: Option<String>,
+    /// Read the code from standard input, for programs; it is never an argument
+    #[arg(long)]
+    pub stdin: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Verbs of `scratch`.
+#[derive(Debug, Subcommand)]
+pub enum Scratch {
+    /// Make ten new scratch codes; the old ones stop working
+    New(Owned),
+    /// Show how many are left
+    Status(Owned),
+}
+
+/// An owner, by account.
+#[derive(Debug, Args)]
+pub struct Owned {
+    /// The login name [default: your own]
+    pub account: Option<Account>,
+    /// The person, where several share an account [default: the account's name]
+    #[arg(long)]
+    pub owner: Option<Owner>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Verbs of `key`.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Let a further SSH key in with codes that are enrolled already
+    Add(KeyAdd),
+    /// Show the SSH keys and what is asked for at each
+    List(List),
+    /// Say what is asked for at a key: a code, or nothing
+    Policy(KeyPolicy),
+    /// Forget a key; its credentials stay
+    Remove(KeyName),
+}
+
+/// A key of an account.
+#[derive(Debug, Args)]
+pub struct KeyName {
+    /// The SSH key
+    #[arg(value_name = "FILE.pub|SHA256:…")]
+    pub key: String,
+    /// The login name [default: your own]
+    #[arg(long)]
+    pub account: Option<Account>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Arguments of `key add`.
+#[derive(Debug, Args)]
+pub struct KeyAdd {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub key: KeyName,
+    /// The person whose key it is [default: the account's name]
+    #[arg(long)]
+    pub owner: Option<Owner>,
+    /// Ask for codes of this credential; may be given several times
+    #[arg(long = "credential", value_name = "ID|LABEL")]
+    pub credentials: Vec<String>,
+    /// A note to recognise it by [default: the key's comment]
+    #[arg(long)]
+    pub note: Option<String>,
+}
+
+/// Arguments of `key policy`.
+#[derive(Debug, Args)]
+pub struct KeyPolicy {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub key: KeyName,
+    /// What is asked for
+    pub policy: Policy,
+    /// With none: until then, as 12h, 30d or 2031-01-31 (UTC)
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+}
+
+/// What is asked for at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Policy {
+    /// A code
+    Code,
+    /// Nothing: the key alone is enough
+    None,
+}
+
+/// Verbs of `ssh`.
+#[derive(Debug, Subcommand)]
+pub enum Ssh {
+    /// Ask for a code at logins with a key: puts ssh-otp into its line of authorized_keys
+    Install(SshLine),
+    /// Ask for no code any more: takes ssh-otp out of the key's line
+    Remove(SshLine),
+}
+
+/// A line of authorized_keys.
+#[derive(Debug, Args)]
+pub struct SshLine {
+    /// The SSH key
+    #[arg(value_name = "FILE.pub|SHA256:…", required_unless_present = "key")]
+    pub key_file: Option<String>,
+    /// The SSH key, by its fingerprint
+    #[arg(long, value_name = "SHA256:…", conflicts_with = "key_file")]
+    pub key: Option<Fingerprint>,
+    /// Edit this file [default: ~/.ssh/authorized_keys]
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
+    /// Show the old and the new line, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Only this account
+    pub account: Option<Account>,
+    /// Only this SSH key
+    #[arg(long, value_name = "FILE.pub|SHA256:…")]
+    pub ssh_key: Option<String>,
+    /// Only these
+    #[arg(long)]
+    pub verdict: Option<Verdict>,
+    /// Only since then, as 2h, 7d or 2031-01-31 (UTC)
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// At most so many rows, newest first
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Verdicts in the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Verdict {
+    /// Let in
+    Accept,
+    /// Refused
+    Refuse,
+    /// Something was changed
+    Change,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}

@@ -1,0 +1,132 @@
+//! `list`: what is enrolled, and what is asked for where.
+
+use otp_wire::Ask;
+use otp_wire::message::{CredentialRow, DoorRow, EntryRow, Outcome, OwnerRow, Selection};
+use otp_wire::syslog::escape;
+use serde::Serialize;
+
+use crate::cli::List;
+use crate::client::{Client, unexpected};
+use crate::clock;
+use crate::error::Failure;
+use crate::output::{Output, table};
+
+/// A listing, for programs.
+#[derive(Serialize)]
+pub struct Listing<'a> {
+    owners: &'a [OwnerRow],
+}
+
+/// Shows what is enrolled.
+///
+/// # Errors
+/// When it can't be read.
+pub fn run(client: &Client, arguments: &List, out: &mut Output) -> Result<(), Failure> {
+    let account = client.scope(arguments.account.as_ref())?;
+    let owners = owners(client, account.clone(), None)?;
+    if arguments.json.json {
+        return out.json(&Listing { owners: &owners });
+    }
+    if owners.is_empty() {
+        let whose = account.map_or_else(|| "yet".to_owned(), |account| format!("for {account}"));
+        return out.line(format!("Nothing is enrolled {whose}. To begin: {} enrol", client.call));
+    }
+    for (number, owner) in owners.iter().enumerate() {
+        if number > 0 {
+            out.line("")?;
+        }
+        show_owner(owner, client, out)?;
+    }
+    Ok(())
+}
+
+/// Asks for a listing.
+///
+/// # Errors
+/// When it can't be read.
+pub fn owners(client: &Client, account: Option<String>, owner: Option<String>) -> Result<Vec<OwnerRow>, Failure> {
+    match client.answer(Ask::List(Selection { account, owner }))? {
+        Outcome::Listing { owners } => Ok(owners),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn show_owner(owner: &OwnerRow, client: &Client, out: &mut Output) -> Result<(), Failure> {
+    let scratch = format!("scratch codes: {} of {} left", owner.scratch_left, owner.scratch_made);
+    out.line(format!("{}  ({scratch})", out.bold(&escape(&owner.owner))))?;
+    if !owner.credentials.is_empty() {
+        let rows: Vec<_> = owner.credentials.iter().map(credential_cells).collect();
+        out.print(&table(&["ID", "LABEL", "CODES", "STATE", "LAST USED"], &rows))?;
+    }
+    if !owner.entries.is_empty() {
+        let rows: Vec<_> = owner.entries.iter().map(|entry| entry_cells(entry, &owner.credentials)).collect();
+        out.line("")?;
+        out.print(&table(&["ACCOUNT", "LOGIN", "ASKED FOR"], &rows))?;
+    }
+    for door in owner.doors.iter().filter(|door| door.state != "open") {
+        let line = format!("  {}: {}, {} wrong codes in a row", place(door), door.state, door.failures);
+        out.line(out.warning(&escape(&line)))?;
+        if door.state == "locked" {
+            out.line(format!("  to open it: {} unlock {}", client.call, escape(&door.account)))?;
+        }
+    }
+    Ok(())
+}
+
+fn credential_cells(row: &CredentialRow) -> Vec<String> {
+    vec![
+        row.id.clone(),
+        row.label.clone(),
+        codes(row),
+        state(row).to_owned(),
+        row.last_used.map_or_else(|| "never".to_owned(), clock::minute),
+    ]
+}
+
+/// `totp, 6 digits, 30 s, SHA1`
+pub fn codes(row: &CredentialRow) -> String {
+    let period = row.period.map_or_else(String::new, |period| format!(" {period} s,"));
+    format!("{}, {} digits,{period} {}", row.kind, row.digits, row.algorithm)
+}
+
+/// The state in one word; an active credential that was never used stands out.
+pub fn state(row: &CredentialRow) -> &str {
+    if row.state == "active" && row.confirmed.is_none() { "unconfirmed" } else { &row.state }
+}
+
+/// An entry: the account, how one logs in, and what is asked for.
+pub fn entry_cells(entry: &EntryRow, credentials: &[CredentialRow]) -> Vec<String> {
+    let login = match (&entry.key, &entry.note) {
+        (Some(key), Some(note)) => format!("{key} ({note})"),
+        (Some(key), None) => key.clone(),
+        (None, _) => "without a key (su, sudo, login)".to_owned(),
+    };
+    vec![entry.account.clone(), login, asked(entry, credentials)]
+}
+
+fn asked(entry: &EntryRow, credentials: &[CredentialRow]) -> String {
+    match (entry.policy.as_str(), entry.until) {
+        ("none", None) => return "nothing".to_owned(),
+        ("none", Some(until)) => return format!("nothing until {}", clock::minute(until)),
+        _ => {}
+    }
+    let active = |id: &&String| credentials.iter().any(|row| &row.id == *id && row.state == "active");
+    let labels: Vec<&str> = entry.credentials.iter().filter(active).map(|id| label(id, credentials)).collect();
+    match labels.is_empty() {
+        true => "a scratch code (no credential is active)".to_owned(),
+        false => format!("a code of {}", labels.join(" or ")),
+    }
+}
+
+fn label<'a>(id: &'a str, credentials: &'a [CredentialRow]) -> &'a str {
+    credentials.iter().find(|row| row.id == id).map_or(id, |row| &row.label)
+}
+
+fn place(door: &DoorRow) -> String {
+    match door.proof.split_once(' ') {
+        Some(("key", key)) => format!("{} with {key}", door.account),
+        Some(("claimed-key", key)) => format!("{} with {key} (asked by the account itself)", door.account),
+        Some(("service", service)) => format!("{} at {service}", door.account),
+        _ => format!("{} (asked by the account itself)", door.account),
+    }
+}

@@ -1,0 +1,66 @@
+//! From the command line to an exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use otp_wire::syslog::escape;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::stdio::stderr;
+use rustix::termios::isatty;
+
+use crate::cli::{Cli, Key, Scratch, Ssh, Verb};
+use crate::client::Client;
+use crate::error::Failure;
+use crate::output::{Output, paint, wants_colour};
+use crate::terminal::Console;
+use crate::{audit, credential, enrol, init, key, list, pages, scratch, ssh, status};
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    // Secrets pass through here: no core dump and no debugger may see them.
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        return failed(&Failure::undecided(format!("can't turn core dumps off: {error}")));
+    }
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let mut out = Output::stdout();
+    let out = &mut out;
+    let client = || Client::new(&cli.reach, &Console);
+    match &cli.verb {
+        Verb::Enrol(arguments) => enrol::run(&client()?, arguments, out),
+        Verb::List(arguments) => list::run(&client()?, arguments, out),
+        Verb::Show(named) => credential::show(&client()?, named, out),
+        Verb::Revoke(named) => credential::revoke(&client()?, named, out),
+        Verb::Unlock(arguments) => credential::unlock(&client()?, arguments, out),
+        Verb::Verify(arguments) => credential::verify(&client()?, arguments, out),
+        Verb::Scratch(Scratch::New(owned)) => scratch::new(&client()?, owned, out),
+        Verb::Scratch(Scratch::Status(owned)) => scratch::status(&client()?, owned, out),
+        Verb::Key(Key::Add(arguments)) => key::add(&client()?, arguments, out),
+        Verb::Key(Key::List(arguments)) => key::list(&client()?, arguments, out),
+        Verb::Key(Key::Policy(arguments)) => key::policy(&client()?, arguments, out),
+        Verb::Key(Key::Remove(name)) => key::remove(&client()?, name, out),
+        Verb::Ssh(Ssh::Install(line)) => ssh::install(&cli.reach, line, out),
+        Verb::Ssh(Ssh::Remove(line)) => ssh::remove(&cli.reach, line, out),
+        Verb::Audit(arguments) => audit::run(&client()?, arguments, out),
+        Verb::Status(arguments) => status::run(&client()?, arguments, out),
+        Verb::Init => init::run(&cli.reach),
+        Verb::Completions { shell } => pages::completions(*shell, out),
+        Verb::Man { dir } => pages::man(dir),
+    }
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    let colour = isatty(stderr()) && wants_colour();
+    if !failure.what.is_empty() {
+        eprintln!("{} {}", paint(colour, "1;31", "error:"), escape(&failure.what));
+    }
+    if let Some(hint) = &failure.hint {
+        eprintln!("{} {}", paint(colour, "1;36", "hint:"), escape(hint));
+    }
+    failure.exit.into()
+}

@@ -1,0 +1,59 @@
+//! `status`: how the verifier is.
+
+use otp_wire::Ask;
+use otp_wire::message::{Outcome, StatusReport};
+use otp_wire::syslog::escape;
+
+use crate::cli::Status;
+use crate::client::{Client, unexpected};
+use crate::clock;
+use crate::error::Failure;
+use crate::output::Output;
+
+/// So far apart, two clocks of one host can only be a mistake. In seconds.
+const APART: u64 = 5;
+
+/// Shows how the verifier is.
+///
+/// # Errors
+/// When there is none.
+pub fn run(client: &Client, arguments: &Status, out: &mut Output) -> Result<(), Failure> {
+    let report = match client.answer(Ask::Status {})? {
+        Outcome::Status(report) => report,
+        other => return Err(unexpected(&other)),
+    };
+    if arguments.json.json {
+        return out.json(&report);
+    }
+    for (name, value) in lines(&report) {
+        out.line(format!("{name:<12} {}", escape(&value)))?;
+    }
+    if report.version != env!("CARGO_PKG_VERSION") {
+        let line = format!("This oathgate is {}: install both from one release.", env!("CARGO_PKG_VERSION"));
+        out.line(out.warning(&line))?;
+    }
+    if report.time.abs_diff(clock::now()) > APART {
+        out.line(out.warning("The verifier's clock and this program's differ: codes will be refused."))?;
+    }
+    if report.owners == 0 {
+        out.line(format!("Nothing is enrolled yet. To begin: {} enrol", client.call))?;
+    }
+    Ok(())
+}
+
+fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
+    let you = match report.peer.as_str() {
+        "root" => "root: everything, for anybody",
+        "owner" => "the owner of this store; changes need a code",
+        _ => "an account: your own logins only",
+    };
+    vec![
+        ("verifier", format!("answers, version {}", report.version)),
+        ("you are", you.to_owned()),
+        ("store", format!("{} ({} kB, schema {})", report.store, report.bytes.div_ceil(1024), report.schema)),
+        ("enrolled", format!("{} owner(s), {} way(s) in", report.owners, report.entries)),
+        ("audit", format!("{} row(s)", report.audit)),
+        ("sealing key", format!("number {}", report.sealing_key)),
+        ("clock", clock::second(report.time)),
+    ]
+}

@@ -1,0 +1,145 @@
+//! The person at `/dev/tty`: where codes are asked for, so that they are never
+//! an argument and never in a pipe.
+
+use std::os::fd::OwnedFd;
+
+use otp_wire::SecretText;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
+
+/// What came of asking for a code.
+pub enum Typed {
+    /// This was typed.
+    Code(SecretText),
+    /// ^C, ^D, or the terminal went away.
+    Cancelled,
+    /// There is nobody to ask.
+    NoTerminal,
+}
+
+/// Somebody who can be asked for a code.
+pub trait Person {
+    /// Asks, without echo.
+    fn code(&self, prompt: &str) -> Typed;
+}
+
+/// Whoever sits at the controlling terminal.
+pub struct Console;
+
+impl Person for Console {
+    fn code(&self, prompt: &str) -> Typed {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let Ok(tty) = rustix::fs::open("/dev/tty", flags, Mode::empty()) else { return Typed::NoTerminal };
+        // Without control over the echo there is no asking.
+        let Ok(_quiet) = Quiet::new(&tty) else { return Typed::NoTerminal };
+        write(&tty, prompt);
+        let typed = read_line(&tty);
+        write(&tty, "\n");
+        typed
+    }
+}
+
+fn write(tty: &OwnedFd, text: &str) {
+    // A terminal that is gone shows in the reading that follows.
+    let _ = rustix::io::write(tty, text.as_bytes());
+}
+
+/// The terminal without echo, and with ^C read here as a key: so that it is
+/// never left without echo. Put back when dropped.
+struct Quiet<'a> {
+    tty: &'a OwnedFd,
+    before: Termios,
+}
+
+impl<'a> Quiet<'a> {
+    fn new(tty: &'a OwnedFd) -> rustix::io::Result<Self> {
+        let before = tcgetattr(tty)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN);
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(tty, OptionalActions::Flush, &quiet)?;
+        Ok(Self { tty, before })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let _ = tcsetattr(self.tty, OptionalActions::Flush, &self.before);
+    }
+}
+
+fn read_line(tty: &OwnedFd) -> Typed {
+    let mut byte = Zeroizing::new([0_u8; 1]);
+    let mut line = Line::default();
+    loop {
+        match rustix::io::read(tty, &mut byte[..]) {
+            Err(Errno::INTR) => continue,
+            Ok(0) | Err(_) => return Typed::Cancelled,
+            Ok(_) => {}
+        }
+        match byte[0] {
+            b'\r' | b'\n' => return Typed::Code(line.text()),
+            // ^C ^D ^Z ^\
+            0x03 | 0x04 | 0x1a | 0x1c => return Typed::Cancelled,
+            key => line.key(key),
+        }
+    }
+}
+
+/// A line that is being typed, in a place that never moves and is wiped.
+struct Line {
+    bytes: Zeroizing<[u8; 128]>,
+    length: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { bytes: Zeroizing::new([0; 128]), length: 0 }
+    }
+}
+
+impl Line {
+    fn key(&mut self, key: u8) {
+        match (key, self.bytes.get_mut(self.length)) {
+            // Backspace, as terminals send it
+            (0x08 | 0x7f, _) => self.length = self.length.saturating_sub(1),
+            // ^U ^W
+            (0x15 | 0x17, _) => self.length = 0,
+            (key, Some(place)) => {
+                *place = key;
+                self.length += 1;
+            }
+            // Full: longer than any code, so whatever else is typed it is none.
+            (_, None) => {}
+        }
+    }
+
+    fn text(&self) -> SecretText {
+        SecretText::typed(self.bytes.get(..self.length).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys() {
+        let long = [b'1'; 300];
+        let table: [(&[u8], &str); 5] = [
+            (b"123456", "123456"),
+            (b"12\x7f\x08\x08345", "345"),
+            (b"999\x15123", "123"),
+            (b"12\xff", ""),
+            (&long, &"1".repeat(128)),
+        ];
+        for (keys, text) in table {
+            let mut line = Line::default();
+            keys.iter().for_each(|key| line.key(*key));
+            assert_eq!(line.text().expose(), text, "{keys:?}");
+        }
+    }
+}

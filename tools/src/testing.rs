@@ -1,0 +1,60 @@
+//! Fakes for tests: a verifier with a script, and somebody who types.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use otp_wire::message::{Outcome, VERSION};
+use otp_wire::{Error, Reply, Request, SecretText, Verifier};
+
+use crate::terminal::{Person, Typed};
+
+/// Answers from a script, and remembers what was asked.
+#[derive(Default)]
+pub struct Script {
+    replies: RefCell<VecDeque<Outcome>>,
+    asked: RefCell<Vec<serde_json::Value>>,
+}
+
+impl Script {
+    pub fn of(replies: impl IntoIterator<Item = Outcome>) -> Self {
+        Self { replies: RefCell::new(replies.into_iter().collect()), ..Self::default() }
+    }
+
+    /// What was asked, in order; every reply must have been used.
+    pub fn asked(&self) -> Vec<serde_json::Value> {
+        assert!(self.replies.borrow().is_empty(), "fewer requests than replies");
+        let asked = self.asked.borrow().clone();
+        let ids: std::collections::HashSet<String> = asked.iter().map(|ask| ask["id"].to_string()).collect();
+        assert_eq!(ids.len(), asked.len(), "every request has an id of its own");
+        asked
+    }
+}
+
+impl Verifier for &Script {
+    fn ask(&self, request: &Request, _: Instant) -> Result<Reply, Error> {
+        self.asked.borrow_mut().push(serde_json::to_value(request).unwrap());
+        let outcome = self.replies.borrow_mut().pop_front().ok_or(Error::Late)?;
+        Ok(Reply { v: VERSION, id: request.id.clone(), outcome })
+    }
+}
+
+/// Types these, one at each prompt; then nobody is there.
+#[derive(Default)]
+pub struct Typist(RefCell<VecDeque<&'static str>>);
+
+impl Typist {
+    pub fn of(codes: &[&'static str]) -> Self {
+        Self(RefCell::new(codes.iter().copied().collect()))
+    }
+}
+
+impl Person for Typist {
+    fn code(&self, _: &str) -> Typed {
+        match self.0.borrow_mut().pop_front() {
+            Some("^C") => Typed::Cancelled,
+            Some(code) => Typed::Code(SecretText::new(code).unwrap()),
+            None => Typed::NoTerminal,
+        }
+    }
+}
