@@ -1,7 +1,10 @@
 //! What the end-to-end tests share: real servers and clients, in folders of their own.
 
 pub mod built;
+pub mod cdylib;
 pub mod fake_verifier;
+pub mod ffi;
 pub mod oathgated;
 pub mod process;
 pub mod sshd;
+pub mod state;

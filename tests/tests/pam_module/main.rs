@@ -1,0 +1,11 @@
+//! pam_oathgate.so as it is shipped, loaded by the real libpam, against a
+//! verifier that says what a test wants.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod bad_verifiers;
+mod flow;
+mod library;
+mod memory;
+mod world;
