@@ -25,10 +25,12 @@ pub fn bin(name: &str) -> PathBuf {
     folder().join(name)
 }
 
-/// Where cargo puts the programs: next to the folder of this test's own binary.
-fn folder() -> PathBuf {
+/// Where cargo puts the programs: beside this one, or above it if it is a
+/// test, which lies in `deps`.
+pub fn folder() -> PathBuf {
     let this = env::current_exe().expect("/proc");
-    this.ancestors().nth(2).expect("…/target/PROFILE/deps/TEST").to_owned()
+    let folder = this.parent().expect("…/target/PROFILE");
+    if folder.ends_with("deps") { folder.parent().expect("…/target/PROFILE").to_owned() } else { folder.to_owned() }
 }
 
 fn build(package: &str) {
