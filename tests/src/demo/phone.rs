@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use otp_core::{Algorithm, Digits, Period, Secret};
 
 /// An authenticator with one entry.
+#[derive(PartialEq, Eq)]
 pub struct Phone {
     secret: Secret,
     last: Option<u64>,
