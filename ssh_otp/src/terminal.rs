@@ -221,6 +221,27 @@ mod tests {
     }
 
     #[test]
+    fn who_types_nothing_or_goes_away_gives_no_code() {
+        let soon = || Instant::now() + std::time::Duration::from_millis(20);
+        let (from, to) = rustix::pipe::pipe().unwrap();
+        rustix::io::write(&to, b"123456").unwrap();
+        assert!(matches!(read_line(&from, soon()), Typed::Late));
+        drop(to);
+        assert!(matches!(read_line(&from, soon()), Typed::Cancelled));
+    }
+
+    #[test]
+    fn what_follows_the_code_is_left_for_the_command() {
+        let (from, to) = rustix::pipe::pipe().unwrap();
+        rustix::io::write(&to, b"123456\nls\n").unwrap();
+        let soon = Instant::now() + std::time::Duration::from_secs(5);
+        assert!(matches!(read_line(&from, soon), Typed::Code(code) if code.expose() == "123456"));
+        let mut rest = [0; 9];
+        assert_eq!(rustix::io::read(&from, &mut rest), Ok(3));
+        assert_eq!(&rest[..3], b"ls\n");
+    }
+
+    #[test]
     fn too_long_a_line_is_no_code() {
         let mut keys = vec![b'1'; MAX_LINE];
         assert_eq!(typed(&[&keys[..], b"\n"].concat()).1.len(), MAX_LINE);

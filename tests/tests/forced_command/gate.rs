@@ -4,18 +4,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use oathgate_tests::fake_verifier::Act;
-use oathgate_tests::process::{Finished, Running, run};
+use oathgate_tests::process::{Running, run};
 use oathgate_tests::sshd::id;
 use otp_wire::message::Reason;
 use otp_wire::{Ask, Outcome};
 
-use crate::world::{Scripted, line, no_code, one_code, socket};
-
-fn refused(finished: &Finished, line: &str) {
-    assert_eq!((finished.code(), finished.text().as_str()), (Some(1), ""), "{}", finished.stderr);
-    assert!(finished.stderr.contains(line), "{}", finished.stderr);
-    assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{}", finished.stderr);
-}
+use crate::world::{Scripted, kept_out, line, no_code, one_code, socket};
 
 #[test]
 fn a_code_at_the_prompt_opens_the_shell() {
@@ -75,6 +69,20 @@ fn keys_at_the_prompt() {
 }
 
 #[test]
+fn nothing_is_left_when_the_client_goes_away() {
+    let world = Scripted::new(one_code);
+    let session = world.client().session(None);
+    session.expect("Code (phone): ");
+    let pid = crate::secrecy::holding("cmdline", &world.key.fingerprint)[0];
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    let process = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    drop(session);
+    let ended = rustix::event::PollFd::new(&process, rustix::event::PollFlags::IN);
+    let limit = otp_wire::socket::timespec(Duration::from_secs(20));
+    assert_eq!(rustix::event::poll(&mut [ended], Some(&limit)), Ok(1));
+}
+
+#[test]
 fn the_terminal_is_given_back_as_it_was() {
     let world = Scripted::new(one_code);
     let plain = world.sshd.key("plain");
@@ -107,10 +115,10 @@ fn a_code_in_the_environment() {
     assert!(!finished.text().contains("123456"), "{}", finished.text());
     assert_eq!(world.asked(), ["begin", "verify 123456"]);
 
-    refused(&world.client().run("echo in", Some("000000")), "that code is wrong");
+    kept_out(&world.client().run("echo in", Some("000000")), "that code is wrong");
     assert_eq!(world.asked(), ["begin", "verify 000000"]);
 
-    refused(&world.client().run("echo in", Some("")), "LC_OTP=123456 scp");
+    kept_out(&world.client().run("echo in", Some("")), "LC_OTP=123456 scp");
     assert_eq!(world.asked(), ["begin"]);
 }
 
@@ -130,7 +138,7 @@ fn without_terminal_and_code_it_says_so_at_once() {
     let world = Scripted::new(one_code);
     let took = || {
         let finished = run(&mut world.client().ssh(&["-T"], Some("cat".as_ref())), b"this is for the command");
-        refused(&finished, "LC_OTP=123456 scp");
+        kept_out(&finished, "LC_OTP=123456 scp");
         finished.took
     };
     let mut times: Vec<Duration> = (0..7).map(|_| took()).collect();
@@ -171,7 +179,7 @@ fn what_the_verifier_says_before_asking_is_shown() {
 fn a_refusal_at_begin_needs_no_code() {
     let line = || Outcome::Refused { reason: Reason::NotEnrolled, line: "oathgate: this key is not enrolled".into() };
     let world = Scripted::new(move |_| Act::Say(line()));
-    refused(&world.client().run("echo in", Some("123456")), "this key is not enrolled");
+    kept_out(&world.client().run("echo in", Some("123456")), "this key is not enrolled");
     assert_eq!(world.asked(), ["begin"]);
     let (code, shown) = world.client().session(None).wait();
     assert_eq!((code, shown.as_str()), (Some(1), "oathgate: this key is not enrolled\r\n"));
@@ -208,7 +216,7 @@ fn a_verifier_that_cannot_decide_lets_nobody_in() {
                 _ => act(),
             });
             let finished = world.client().run("echo in", Some("123456"));
-            refused(&finished, "cannot check codes right now; ask your administrator");
+            kept_out(&finished, "cannot check codes right now; ask your administrator");
             assert!(finished.took < Duration::from_secs(5), "{name}: {:?}", finished.took);
         }
     }
@@ -218,19 +226,19 @@ fn a_verifier_that_cannot_decide_lets_nobody_in() {
 fn answers_count_only_for_their_question() {
     let accepted = || Outcome::Accepted { credential: None, label: None, scratch_left: None };
     let world = Scripted::new(move |_| Act::Say(accepted()));
-    refused(&world.client().run("echo in", Some("123456")), "cannot check codes");
+    kept_out(&world.client().run("echo in", Some("123456")), "cannot check codes");
     let world = Scripted::new(|request| match request.ask {
         Ask::Begin(_) => one_code(request),
         _ => no_code(request),
     });
-    refused(&world.client().run("echo in", Some("123456")), "cannot check codes");
+    kept_out(&world.client().run("echo in", Some("123456")), "cannot check codes");
 }
 
 #[test]
 fn a_verifier_that_hangs_is_given_up_after_five_seconds() {
     let world = Scripted::new(|_| Act::Hang);
     let finished = world.client().run("echo in", Some("123456"));
-    refused(&finished, "cannot check codes");
+    kept_out(&finished, "cannot check codes");
     assert!((4..7).contains(&finished.took.as_secs()), "{:?}", finished.took);
 }
 
@@ -242,7 +250,7 @@ fn no_verifier_lets_nobody_in() {
     for (name, path) in [("k1", "nothing-here"), ("k2", "file"), ("k3", "."), ("k4", "file/x")] {
         let key = world.sshd.key(name);
         world.sshd.authorise(&key, &line(&format!("--key {} {}", key.fingerprint, socket(&folder.join(path)))));
-        refused(&world.sshd.client(&key).run("echo in", Some("123456")), "cannot check codes");
+        kept_out(&world.sshd.client(&key).run("echo in", Some("123456")), "cannot check codes");
     }
     assert_eq!(world.asked(), [""; 0]);
 }
@@ -270,7 +278,7 @@ fn an_impostor_lets_nobody_in() {
     let key = world.sshd.key("fooled");
     // Without --user-store, the account's own uid is an impostor too.
     world.sshd.authorise(&key, &line(&format!("--key {} --socket {}", key.fingerprint, path.display())));
-    refused(&world.sshd.client(&key).run("echo in", Some("123456")), "cannot check codes");
+    kept_out(&world.sshd.client(&key).run("echo in", Some("123456")), "cannot check codes");
 }
 
 #[test]
@@ -288,7 +296,7 @@ fn a_broken_line_lets_nobody_in() {
         let key = world.sshd.key(name);
         world.sshd.authorise(&key, &line(&arguments));
         let finished = world.sshd.client(&key).run("echo in", Some("123456"));
-        refused(&finished, said);
+        kept_out(&finished, said);
         assert!(!finished.stderr.contains("JBSW"));
     }
     assert_eq!(world.asked(), [""; 0]);
@@ -302,11 +310,11 @@ fn a_broken_environment_lets_nobody_in() {
     command.env("SHELL", "/bin/sh").env("SSH_ORIGINAL_COMMAND", "echo in");
     let long = "a".repeat(10_240);
     for user in ["", "../root", "a\nb", "-rf", long.as_str()] {
-        refused(&run(command.env("USER", user), b""), "cannot check codes");
+        kept_out(&run(command.env("USER", user), b""), "cannot check codes");
     }
-    refused(&run(command.env_remove("USER"), b""), "cannot check codes");
+    kept_out(&run(command.env_remove("USER"), b""), "cannot check codes");
     assert_eq!(world.asked(), [""; 0]);
     let shell = run(command.env("USER", "root").env("SHELL", "sh"), b"");
-    refused(&shell, "SHELL is not the path of a shell");
-    refused(&run(command.env("SHELL", "/nonexistent/sh"), b""), "/nonexistent/sh: No such file");
+    kept_out(&shell, "SHELL is not the path of a shell");
+    kept_out(&run(command.env("SHELL", "/nonexistent/sh"), b""), "/nonexistent/sh: No such file");
 }

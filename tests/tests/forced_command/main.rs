@@ -6,4 +6,8 @@
 mod clients;
 mod faithful;
 mod gate;
+mod logins;
+mod races;
+mod secrecy;
+mod user_store;
 mod world;

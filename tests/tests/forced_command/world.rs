@@ -2,7 +2,9 @@
 
 use oathgate_tests::built::bin;
 use oathgate_tests::fake_verifier::{Act, FakeVerifier};
-use oathgate_tests::sshd::{Client, Key, Settings, Sshd};
+use oathgate_tests::oathgated::{Device, Oathgated, hotp};
+use oathgate_tests::process::Finished;
+use oathgate_tests::sshd::{Client, Key, Settings, Sshd, id};
 use otp_wire::message::Reason;
 use otp_wire::{Ask, Outcome, Request};
 
@@ -30,6 +32,58 @@ impl Scripted {
     pub fn asked(&self) -> Vec<String> {
         self.verifier.asked().iter().map(|request| word(&request.ask)).collect()
     }
+}
+
+/// A server and the real verifier; every key has an owner of the same name.
+pub struct Real {
+    pub sshd: Sshd,
+    pub service: Oathgated,
+    pub account: String,
+}
+
+/// A key behind the gate, with the device that shows its codes.
+pub struct Enrolled {
+    pub key: Key,
+    pub client: Client,
+    pub device: Device,
+}
+
+impl Real {
+    pub fn new() -> Self {
+        Self { sshd: Sshd::start(&Settings::default()), service: Oathgated::start(), account: id("-un") }
+    }
+
+    /// A key that must pass the gate, and has no code yet.
+    pub fn key(&self, name: &str) -> Key {
+        let key = self.sshd.key(name);
+        let arguments = format!("--key {} {}", key.fingerprint, socket(&self.service.root_socket()));
+        self.sshd.authorise(&key, &line(&arguments));
+        key
+    }
+
+    pub fn enrol(&self, name: &str) -> Enrolled {
+        let key = self.key(name);
+        let device = self.service.administrator().enrol(hotp(&self.account, name, Some(&key.fingerprint), name));
+        Enrolled { client: self.sshd.client(&key), key, device }
+    }
+}
+
+/// Tries `code` with a command that shows whether it ran.
+pub fn try_code(client: &Client, code: &str) -> Finished {
+    client.run("echo in", Some(code))
+}
+
+/// Checks that the command ran, and nothing else was said.
+pub fn came_in(finished: &Finished) {
+    let seen = (finished.code(), finished.text(), finished.stderr.clone());
+    assert_eq!(seen, (Some(0), "in\n".to_owned(), String::new()));
+}
+
+/// Checks that nothing ran, and that one line says `why`.
+pub fn kept_out(finished: &Finished, why: &str) {
+    assert_eq!((finished.code(), finished.text().as_str()), (Some(1), ""), "{}", finished.stderr);
+    assert!(finished.stderr.contains(why), "{}", finished.stderr);
+    assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{}", finished.stderr);
 }
 
 fn word(ask: &Ask) -> String {
