@@ -19,7 +19,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-pub use message::{Ask, Login, Outcome, Reply, Request, RequestId, Verify};
+pub use message::{Ask, Everything, Login, LoginsOnly, Outcome, Reply, Request, RequestId, Scope, Verify};
 pub use secret_text::SecretText;
 pub use socket::SocketVerifier;
 pub use spawn::SpawnVerifier;
@@ -35,13 +35,13 @@ pub const ROOT_SOCKET: &str = "/run/oathgate/root";
 pub const SERVICE_USER: &str = "_oathgate";
 
 /// Somebody who answers requests.
-pub trait Verifier {
+pub trait Verifier<S: Scope = Everything> {
     /// Asks, and waits until `deadline` at the latest.
     ///
     /// # Errors
     /// [`Error`] when there is no answer: nothing was decided that the asker
     /// may rely on, so it refuses.
-    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply, Error>;
+    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<S>, Error>;
 }
 
 /// Why there is no answer.

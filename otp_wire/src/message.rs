@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::SecretText;
@@ -294,22 +295,54 @@ pub struct AuditFilter {
     pub limit: u32,
 }
 
+/// What an asker understands. A front end for logins has no use for listings,
+/// and what it can't read it need not carry: the PAM module lives inside sshd.
+pub trait Scope: fmt::Debug + PartialEq + Eq + 'static {
+    /// `T`, or nothing where it isn't understood.
+    type Of<T: Word>: Word;
+}
+
+/// What may stand in a reply.
+pub trait Word: fmt::Debug + PartialEq + Eq + Serialize + DeserializeOwned {}
+
+impl<T: fmt::Debug + PartialEq + Eq + Serialize + DeserializeOwned> Word for T {}
+
+/// Understands everything: the service, and people's tools.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Everything {}
+
+/// Understands the answers to `begin` and `verify`: front ends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LoginsOnly {}
+
+/// What is not understood; there is no such value, and reading one fails.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nothing {}
+
+impl Scope for Everything {
+    type Of<T: Word> = T;
+}
+
+impl Scope for LoginsOnly {
+    type Of<T: Word> = Nothing;
+}
+
 /// A reply.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reply {
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Reply<S: Scope = Everything> {
     /// [`VERSION`].
     pub v: u16,
     /// The request's id.
     pub id: RequestId,
     /// The answer.
-    pub outcome: Outcome,
+    pub outcome: Outcome<S>,
 }
 
 /// What may be answered. Only [`Outcome::Accepted`] and [`Outcome::Pass`] let anybody in.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Outcome {
+#[serde(rename_all = "snake_case", deny_unknown_fields, bound = "")]
+pub enum Outcome<S: Scope = Everything> {
     /// No code is needed: the policy of the key says so.
     Pass {},
     /// Ask for a code.
@@ -358,23 +391,23 @@ pub enum Outcome {
         line: String,
     },
     /// A credential was enrolled. The only answer with secrets, once.
-    Enrolled(Box<Enrolled>),
+    Enrolled(S::Of<Box<Enrolled>>),
     /// What is enrolled.
     Listing {
         /// Per owner.
-        owners: Vec<OwnerRow>,
+        owners: S::Of<Vec<OwnerRow>>,
     },
     /// How the verifier is.
-    Status(Box<StatusReport>),
+    Status(S::Of<Box<StatusReport>>),
     /// New scratch codes, in groups of four.
     Scratch {
         /// The codes.
-        codes: Vec<SecretText>,
+        codes: S::Of<Vec<SecretText>>,
     },
     /// What happened, newest first.
     Audit {
         /// The rows.
-        rows: Vec<AuditRow>,
+        rows: S::Of<Vec<AuditRow>>,
     },
     /// Done.
     Done {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::frame::{self, MAX_REPLY, MAX_REQUEST};
 use crate::message::VERSION;
-use crate::{Error, Reply, Request, Verifier};
+use crate::{Error, Reply, Request, Scope, Verifier};
 
 /// Asks the service that listens at a path.
 pub struct SocketVerifier {
@@ -61,24 +61,24 @@ impl SocketVerifier {
     }
 }
 
-impl Verifier for SocketVerifier {
-    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply, Error> {
+impl<S: Scope> Verifier<S> for SocketVerifier {
+    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<S>, Error> {
         let socket = self.connect(deadline)?;
         exchange(&socket, request, deadline, self.max_reply)
     }
 }
 
 /// Sends `request` and reads the reply, over a socket that does not block.
-pub(crate) fn exchange(
+pub(crate) fn exchange<S: Scope>(
     socket: &impl AsFd,
     request: &Request,
     deadline: Instant,
     max_reply: usize,
-) -> Result<Reply, Error> {
+) -> Result<Reply<S>, Error> {
     let line = frame::encode(request, MAX_REQUEST).map_err(|_| Error::Garbage("the request is too long"))?;
     write_line(socket, &line, deadline)?;
     let line = read_line(socket, max_reply, deadline)?;
-    let reply: Reply = frame::decode(&line).map_err(|_| Error::Garbage("not a reply of this version"))?;
+    let reply: Reply<S> = frame::decode(&line).map_err(|_| Error::Garbage("not a reply of this version"))?;
     if reply.v != VERSION || reply.id != request.id {
         return Err(Error::Garbage("the reply to another request"));
     }

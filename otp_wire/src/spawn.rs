@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::frame::MAX_REPLY;
 use crate::socket::exchange;
-use crate::{Error, Reply, Request, Verifier};
+use crate::{Error, Reply, Request, Scope, Verifier};
 
 /// Starts `oathgated --stdio` and asks it once.
 pub struct SpawnVerifier {
@@ -82,8 +82,8 @@ impl Drop for Started {
     }
 }
 
-impl Verifier for SpawnVerifier {
-    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply, Error> {
+impl<S: Scope> Verifier<S> for SpawnVerifier {
+    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<S>, Error> {
         let absent = |error| Error::Absent(self.program.display().to_string(), error);
         let (mut started, socket) = self.start().map_err(absent)?;
         let reply = exchange(&socket, request, deadline, self.max_reply);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Instant;
 
 use otp_core::Account;
-use otp_wire::{Ask, DEADLINE, Error, Login, Outcome, Request, SecretText, Verifier, Verify, syslog};
+use otp_wire::{Ask, DEADLINE, Error, Login, LoginsOnly, Outcome, Request, SecretText, Verifier, Verify, syslog};
 use pam::constants::PamResultCode;
 
 use crate::auth_info;
@@ -110,7 +110,7 @@ impl fmt::Display for End {
 }
 
 /// Authenticates one person, with at most one prompt.
-pub fn authenticate(host: &mut impl Host, verifier: &dyn Verifier, options: &Options) -> End {
+pub fn authenticate(host: &mut impl Host, verifier: &dyn Verifier<LoginsOnly>, options: &Options) -> End {
     let mut call = Call { host, verifier, options };
     match call.run() {
         Break(end) | Continue(end) => end,
@@ -119,7 +119,7 @@ pub fn authenticate(host: &mut impl Host, verifier: &dyn Verifier, options: &Opt
 
 struct Call<'a, H> {
     host: &'a mut H,
-    verifier: &'a dyn Verifier,
+    verifier: &'a dyn Verifier<LoginsOnly>,
     options: &'a Options,
 }
 
@@ -209,7 +209,7 @@ impl<H: Host> Call<'_, H> {
 
     /// Asks the verifier. A broken connection is tried once more: a request's
     /// id gets the same verdict again, so nothing is spent twice.
-    fn ask(&self, account: &str, request: &Request) -> Result<Outcome, Error> {
+    fn ask(&self, account: &str, request: &Request) -> Result<Outcome<LoginsOnly>, Error> {
         let deadline = Instant::now() + DEADLINE;
         let mut reply = self.verifier.ask(request, deadline);
         if let (Err(Error::Broken(_)), Ask::Verify(_)) = (&reply, &request.ask) {
@@ -239,7 +239,7 @@ fn undecided<T>(why: &str) -> ControlFlow<End, T> {
 }
 
 /// Ends the call after an answer that lets nobody in.
-fn unusable<T>(account: &str, answer: Result<Outcome, Error>) -> ControlFlow<End, T> {
+fn unusable<T>(account: &str, answer: Result<Outcome<LoginsOnly>, Error>) -> ControlFlow<End, T> {
     let why = match answer {
         Ok(Outcome::Undecided { line } | Outcome::Denied { line } | Outcome::Invalid { line }) => for_people(&line),
         Ok(_) => "the verifier's answer does not fit the question".to_owned(),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use otp_wire::{PUBLIC_SOCKET, ROOT_SOCKET, SERVICE_USER, SocketVerifier, SpawnVerifier, Verifier};
+use otp_wire::{LoginsOnly, PUBLIC_SOCKET, ROOT_SOCKET, SERVICE_USER, SocketVerifier, SpawnVerifier, Verifier};
 use rustix::process::geteuid;
 
 use crate::options::Via;
@@ -21,7 +21,7 @@ const MAX_PASSWD: u64 = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// When it could only be started by root.
-pub(crate) fn open(via: &Via) -> Result<Box<dyn Verifier>, &'static str> {
+pub(crate) fn open(via: &Via) -> Result<Box<dyn Verifier<LoginsOnly>>, &'static str> {
     let euid = geteuid();
     Ok(match via {
         Via::Service => {

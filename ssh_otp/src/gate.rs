@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use otp_core::Label;
-use otp_wire::{Ask, DEADLINE, Error, Login, Outcome, Request, SecretText, Verifier, Verify};
+use otp_wire::{Ask, DEADLINE, Error, Login, LoginsOnly, Outcome, Request, SecretText, Verifier, Verify};
 
 /// So often may a code be typed in one session.
 pub const TRIES: u32 = 3;
@@ -75,7 +75,7 @@ impl Shut {
 pub fn pass(
     login: &Login,
     given: Option<SecretText>,
-    verifier: &dyn Verifier,
+    verifier: &dyn Verifier<LoginsOnly>,
     terminal: &mut dyn Terminal,
 ) -> Result<Open, Shut> {
     let (label, line) = match answer(verifier, Ask::Begin(login.clone())) {
@@ -98,7 +98,7 @@ pub fn pass(
 /// Where codes are handed in.
 struct Desk<'a> {
     login: &'a Login,
-    verifier: &'a dyn Verifier,
+    verifier: &'a dyn Verifier<LoginsOnly>,
     terminal: &'a mut dyn Terminal,
 }
 
@@ -152,7 +152,7 @@ enum Answer {
     Unusable(String),
 }
 
-fn answer(verifier: &dyn Verifier, ask: Ask) -> Answer {
+fn answer(verifier: &dyn Verifier<LoginsOnly>, ask: Ask) -> Answer {
     let begins = matches!(ask, Ask::Begin(_));
     let outcome = Request::new(ask)
         .map_err(Error::Broken)
@@ -197,10 +197,10 @@ mod tests {
     use super::*;
 
     /// Answers in order, and remembers what it was asked.
-    struct Script(RefCell<VecDeque<Result<Outcome, Error>>>, RefCell<Vec<String>>);
+    struct Script(RefCell<VecDeque<Result<Outcome<LoginsOnly>, Error>>>, RefCell<Vec<String>>);
 
     impl Script {
-        fn new(answers: Vec<Result<Outcome, Error>>) -> Self {
+        fn new(answers: Vec<Result<Outcome<LoginsOnly>, Error>>) -> Self {
             Self(RefCell::new(answers.into()), RefCell::default())
         }
 
@@ -210,8 +210,8 @@ mod tests {
         }
     }
 
-    impl Verifier for Script {
-        fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply, Error> {
+    impl Verifier<LoginsOnly> for Script {
+        fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<LoginsOnly>, Error> {
             assert!(deadline <= Instant::now() + DEADLINE);
             self.1.borrow_mut().push(match &request.ask {
                 Ask::Begin(login) => format!("begin {} {}", login.account, login.keys.join(" ")),
@@ -252,29 +252,26 @@ mod tests {
         pass(&login, given, script, person)
     }
 
-    fn ask() -> Outcome {
+    fn ask() -> Outcome<LoginsOnly> {
         Outcome::Ask { label: Some("phone".into()), line: None }
     }
 
-    fn accepted() -> Outcome {
+    fn accepted() -> Outcome<LoginsOnly> {
         Outcome::Accepted { credential: None, label: None, scratch_left: None }
     }
 
-    fn refused(line: &str) -> Outcome {
+    fn refused(line: &str) -> Outcome<LoginsOnly> {
         Outcome::Refused { reason: Reason::Wrong, line: line.into() }
     }
 
     /// Every outcome and error that is neither Pass, Ask nor Accepted.
-    fn refusals() -> Vec<Result<Outcome, Error>> {
+    fn refusals() -> Vec<Result<Outcome<LoginsOnly>, Error>> {
         let line = || "secret reason".to_owned();
         vec![
             Ok(Outcome::Absent {}),
             Ok(Outcome::Denied { line: line() }),
             Ok(Outcome::Invalid { line: line() }),
             Ok(Outcome::Undecided { line: line() }),
-            Ok(Outcome::Listing { owners: vec![] }),
-            Ok(Outcome::Scratch { codes: vec![] }),
-            Ok(Outcome::Audit { rows: vec![] }),
             Ok(Outcome::Done { line: line() }),
             Err(Error::Absent("x".into(), std::io::ErrorKind::NotFound.into())),
             Err(Error::Impostor(1000)),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use otp_wire::{Error, PUBLIC_SOCKET, ROOT_SOCKET, SERVICE_USER, SocketVerifier, SpawnVerifier, Verifier};
+use otp_wire::{Error, LoginsOnly, PUBLIC_SOCKET, ROOT_SOCKET, SERVICE_USER, SocketVerifier, SpawnVerifier, Verifier};
 
 use crate::arguments::Arguments;
 
@@ -11,7 +11,7 @@ use crate::arguments::Arguments;
 ///
 /// # Errors
 /// [`Error::Absent`] when the program that opens a per-user store is missing.
-pub fn named(arguments: &Arguments, home: &Path) -> Result<Box<dyn Verifier>, Error> {
+pub fn named(arguments: &Arguments, home: &Path) -> Result<Box<dyn Verifier<LoginsOnly>>, Error> {
     let uid = rustix::process::getuid();
     match (arguments.user_store, &arguments.socket) {
         (true, None) => {

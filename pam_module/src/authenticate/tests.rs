@@ -86,12 +86,12 @@ struct Asked {
 /// Answers in turn; remembers what was asked.
 #[derive(Default)]
 struct FakeVerifier {
-    answers: RefCell<VecDeque<Result<Outcome, Error>>>,
+    answers: RefCell<VecDeque<Result<Outcome<LoginsOnly>, Error>>>,
     asked: RefCell<Vec<Asked>>,
 }
 
 impl FakeVerifier {
-    fn new(answers: impl IntoIterator<Item = Result<Outcome, Error>>) -> Self {
+    fn new(answers: impl IntoIterator<Item = Result<Outcome<LoginsOnly>, Error>>) -> Self {
         Self { answers: RefCell::new(answers.into_iter().collect()), ..Self::default() }
     }
 
@@ -100,8 +100,8 @@ impl FakeVerifier {
     }
 }
 
-impl Verifier for FakeVerifier {
-    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply, Error> {
+impl Verifier<LoginsOnly> for FakeVerifier {
+    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<LoginsOnly>, Error> {
         assert!(deadline <= Instant::now() + DEADLINE);
         let (login, code) = match &request.ask {
             Ask::Begin(login) => (login, None),
@@ -116,20 +116,20 @@ impl Verifier for FakeVerifier {
     }
 }
 
-fn ask(line: Option<&str>) -> Outcome {
+fn ask(line: Option<&str>) -> Outcome<LoginsOnly> {
     Outcome::Ask { label: Some("phone".into()), line: line.map(str::to_owned) }
 }
 
-fn accepted() -> Outcome {
+fn accepted() -> Outcome<LoginsOnly> {
     Outcome::Accepted { credential: Some("k3f7q2mz".into()), label: Some("phone".into()), scratch_left: None }
 }
 
-fn refused() -> Outcome {
+fn refused() -> Outcome<LoginsOnly> {
     Outcome::Refused { reason: Reason::Wrong, line: "That code is wrong.".into() }
 }
 
 /// Every kind of answer, in the same order each time; transport errors too.
-fn answers() -> Vec<Result<Outcome, Error>> {
+fn answers() -> Vec<Result<Outcome<LoginsOnly>, Error>> {
     let text = || "text".to_owned();
     vec![
         Ok(Outcome::Pass {}),
@@ -140,9 +140,6 @@ fn answers() -> Vec<Result<Outcome, Error>> {
         Ok(Outcome::Denied { line: text() }),
         Ok(Outcome::Invalid { line: text() }),
         Ok(Outcome::Undecided { line: text() }),
-        Ok(Outcome::Scratch { codes: vec![] }),
-        Ok(Outcome::Listing { owners: vec![] }),
-        Ok(Outcome::Audit { rows: vec![] }),
         Ok(Outcome::Done { line: text() }),
         Err(Error::Absent(text(), io::ErrorKind::NotFound.into())),
         Err(Error::Impostor(65534)),
