@@ -40,7 +40,7 @@ pub fn run(client: &Client, arguments: &Audit, out: &mut Output) -> Result<(), F
         return out.line("Nothing of that kind happened.");
     }
     let cells: Vec<_> = rows.iter().map(cells).collect();
-    out.print(&table(&["WHEN", "VERDICT", "WHAT", "ACCOUNT", "OWNER", "SERVICE", "FROM", "UID", "KEY"], &cells))?;
+    out.print(&table(&["WHEN", "VERDICT", "WHAT", "ACCOUNT", "SERVICE", "FROM", "UID", "KEY"], &cells))?;
     if rows.iter().any(|row| row.claimed) {
         out.line("* what that uid says of itself; nobody vouches for it")?;
     }
@@ -56,21 +56,39 @@ fn word(verdict: Verdict) -> &'static str {
 }
 
 fn cells(row: &AuditRow) -> Vec<String> {
-    let claim = |text: &str| match (text, row.claimed) {
-        ("", _) => "-".to_owned(),
-        (text, true) => format!("{text}*"),
-        (text, false) => text.to_owned(),
+    let claim = |text: String| match (text.is_empty(), row.claimed) {
+        (true, _) => "-".to_owned(),
+        (false, true) => format!("{text}*"),
+        (false, false) => text,
     };
-    let fact = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     vec![
         clock::second(row.at),
         row.verdict.clone(),
         row.reason.clone(),
-        fact(&row.account),
-        fact(&row.owner),
-        claim(&row.service),
-        claim(&row.address),
+        account(row),
+        claim(row.service.clone()),
+        claim(row.address.clone()),
         row.peer.to_string(),
-        claim(&row.key),
+        claim(short(&row.key)),
     ]
+}
+
+/// The account, and the owner where that is somebody else.
+fn account(row: &AuditRow) -> String {
+    match (row.account.as_str(), row.owner.as_str()) {
+        ("", "") => "-".to_owned(),
+        ("", owner) => format!("({owner})"),
+        (account, owner) if owner.is_empty() || owner == account => account.to_owned(),
+        (account, owner) => format!("{account} ({owner})"),
+    }
+}
+
+/// Keys by their beginnings: enough to tell them apart, and short enough for a
+/// line. JSON has the whole.
+fn short(keys: &str) -> String {
+    let beginning = |key: &str| match key.char_indices().nth(15) {
+        Some((end, _)) => format!("{}…", &key[..end]),
+        None => key.to_owned(),
+    };
+    keys.split(' ').map(beginning).collect::<Vec<_>>().join(" ")
 }

@@ -83,7 +83,7 @@ impl<'a> Client<'a> {
     /// [`Outcome::Refused`] is an answer.
     pub fn answer(&self, ask: Ask) -> Result<Outcome, Failure> {
         let mut request = Request::new(ask).map_err(Failure::undecided)?;
-        for _ in 0..TRIES {
+        for tried in 0..=TRIES {
             let reply = self.verifier.ask(&request, Instant::now() + DEADLINE);
             match reply.map_err(|error| unreachable_verifier(&error, &self.call))?.outcome {
                 // The code was judged before anything else was: it was not the one.
@@ -93,6 +93,9 @@ impl<'a> Client<'a> {
                 Outcome::Invalid { line } => return Err(Failure::no(line)),
                 Outcome::Undecided { line } => return Err(undecided(&line)),
                 outcome => return Ok(outcome),
+            }
+            if tried == TRIES {
+                break;
             }
             request.id = RequestId::random().map_err(Failure::undecided)?;
             request.authorisation = match self.code("A code of yours is needed to change this: ") {
@@ -125,8 +128,9 @@ fn wants_code(line: &str) -> bool {
 }
 
 fn denied(line: &str) -> Failure {
-    let hint = if Uid::effective().is_root() { None } else { Some("ask an administrator, or use sudo") };
-    Failure { hint: hint.map(str::to_owned), ..Failure::no(line) }
+    let failure = Failure::no(line);
+    // The service's own lines mostly say whom to ask.
+    if line.contains("root") || Uid::effective().is_root() { failure } else { failure.hint("ask an administrator") }
 }
 
 fn undecided(line: &str) -> Failure {
@@ -155,8 +159,11 @@ fn unreachable_verifier(error: &Error, call: &str) -> Failure {
         ),
         Error::Impostor(_) => failure.hint("somebody else listens at that socket; tell your administrator"),
         Error::Late => failure.hint("try again; journalctl -t oathgated says more"),
+        Error::Broken(_) if call.contains("--user-store") && !has_store() => {
+            Failure::no("you have no store of your own yet").hint("to begin: oathgate --user-store enrol")
+        }
         Error::Broken(_) if call.contains("--user-store") => {
-            failure.hint("is your store damaged, or newer than this program? oathgate --user-store status")
+            failure.hint("it can't use your store, and says why in the system's log: journalctl -t oathgated")
         }
         Error::Broken(_) | Error::Garbage(_) => {
             failure.hint("are oathgate and oathgated of the same version? journalctl -t oathgated says more")
@@ -184,13 +191,112 @@ fn socket(named: Option<&Path>) -> Box<dyn Verifier> {
     Box::new(SocketVerifier::new(named.unwrap_or(Path::new(usual)), trusted).max_reply(MAX_LISTING))
 }
 
+/// The home directory. Whoever can set this variable is the owner of the store.
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
+/// Whether the caller's own store may exist: at its usual place, or at another
+/// that the settings name.
+fn has_store() -> bool {
+    let places = [".local/share/oathgate/store.db", ".config/oathgate/oathgate.toml"];
+    home().is_none_or(|home| places.iter().any(|place| home.join(place).exists()))
+}
+
 fn user_store() -> Result<Box<dyn Verifier>, Failure> {
     let program = SpawnVerifier::beside_caller()
         .map_err(|error| Failure::undecided(error).hint("install oathgated into the same folder as oathgate"))?;
-    // The caller's own store: whoever can set this variable is the caller.
-    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    let home = home.ok_or_else(|| {
+    let home = home().ok_or_else(|| {
         Failure::usage("--user-store needs a home directory, and HOME names none").hint("set HOME to an absolute path")
     })?;
     Ok(Box::new(SpawnVerifier::user_store(&program, &home).max_reply(MAX_LISTING)))
+}
+
+#[cfg(test)]
+mod tests {
+    use otp_wire::message::{OwnerName, Reason};
+
+    use super::*;
+    use crate::error::Exit;
+    use crate::testing::{Script, Typist};
+
+    fn ask() -> Ask {
+        Ask::ScratchNew(OwnerName { account: "alice".to_owned(), owner: None })
+    }
+
+    fn denied(line: &str) -> Outcome {
+        Outcome::Denied { line: line.to_owned() }
+    }
+
+    fn done() -> Outcome {
+        Outcome::Done { line: "Done.".to_owned() }
+    }
+
+    #[test]
+    fn a_code_is_asked_for_only_where_one_is_wanted() {
+        let script = Script::of([denied("A code of yours is needed for this."), done()]);
+        assert_eq!(Client::of(&script, &Typist::of(&["123456"])).done(ask()).unwrap(), "Done.");
+        let asked = script.asked();
+        assert_eq!(asked[0]["authorisation"], serde_json::Value::Null);
+        assert_eq!(asked[1]["authorisation"], "123456");
+        assert_eq!(asked[0]["ask"], asked[1]["ask"]);
+
+        let script = Script::of([denied("Only root may ask for audit; try it with sudo.")]);
+        let failure = Client::of(&script, &Typist::of(&["123456"])).done(ask()).unwrap_err();
+        assert_eq!((failure.exit, script.asked().len()), (Exit::No, 1));
+    }
+
+    #[test]
+    fn a_wrong_code_is_asked_for_again_but_not_for_ever() {
+        let wanted = || denied("A code of yours is needed for this.");
+        let script = Script::of([wanted(), denied("Wrong code."), done()]);
+        assert!(Client::of(&script, &Typist::of(&["1", "2"])).done(ask()).is_ok());
+        let script = Script::of([wanted(), denied("Wrong code."), denied("Wrong code."), denied("Wrong code.")]);
+        let failure = Client::of(&script, &Typist::of(&["1", "2", "3", "4"])).done(ask()).unwrap_err();
+        assert_eq!((failure.exit, script.asked().len()), (Exit::No, 4));
+    }
+
+    #[test]
+    fn without_a_terminal_or_a_will_nothing_is_sent() {
+        for typed in [&[][..], &["^C"]] {
+            let script = Script::of([denied("A code of yours is needed for this.")]);
+            assert_eq!(Client::of(&script, &Typist::of(typed)).done(ask()).unwrap_err().exit, Exit::No);
+            assert_eq!(script.asked().len(), 1);
+        }
+    }
+
+    #[test]
+    fn only_done_is_done() {
+        let line = || "line".to_owned();
+        for (outcome, exit) in [
+            (Outcome::Refused { reason: Reason::Wrong, line: line() }, Exit::No),
+            (Outcome::Invalid { line: line() }, Exit::No),
+            (Outcome::Undecided { line: line() }, Exit::Undecided),
+            (Outcome::Pass {}, Exit::Undecided),
+            (Outcome::Absent {}, Exit::Undecided),
+            (Outcome::Listing { owners: vec![] }, Exit::Undecided),
+        ] {
+            let script = Script::of([outcome]);
+            assert_eq!(Client::of(&script, &Typist::default()).done(ask()).unwrap_err().exit, exit);
+        }
+        let nobody = Script::of([]);
+        assert_eq!(Client::of(&nobody, &Typist::default()).done(ask()).unwrap_err().exit, Exit::Undecided);
+    }
+
+    #[test]
+    fn every_way_of_not_reaching_the_verifier_says_what_to_do() {
+        use std::io::ErrorKind::{NotFound, UnexpectedEof};
+        for call in ["oathgate", "oathgate --user-store"] {
+            for error in [
+                Error::Absent("/run/x".to_owned(), NotFound.into()),
+                Error::Impostor(1000),
+                Error::Late,
+                Error::Broken(UnexpectedEof.into()),
+                Error::Garbage("x"),
+            ] {
+                let failure = unreachable_verifier(&error, call);
+                assert!(failure.hint.is_some(), "{error}");
+            }
+        }
+    }
 }

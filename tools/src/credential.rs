@@ -59,8 +59,8 @@ pub fn show(client: &Client, named: &Named, out: &mut Output) -> Result<(), Fail
     ];
     for entry in entries {
         let mut cells = list::entry_cells(entry, &owner.credentials).into_iter();
-        if let (Some(account), Some(login), Some(asked)) = (cells.next(), cells.next(), cells.next()) {
-            rows.push(("counts at", format!("{account}, {login}: {asked}")));
+        if let (Some(account), Some(asked), Some(login)) = (cells.next(), cells.next(), cells.next()) {
+            rows.push(("counts for", format!("{account} {login}; asked for there: {asked}")));
         }
     }
     for (name, value) in rows {
@@ -97,7 +97,11 @@ fn find<'a>(owners: &'a [OwnerRow], name: &str, client: &Client) -> Result<(&'a 
 pub fn revoke(client: &Client, named: &Named, out: &mut Output) -> Result<(), Failure> {
     let account = client.scope(named.account.as_ref())?;
     let name = CredentialName { account, credential: named.name.clone() };
-    let line = client.done(Ask::Revoke(name))?;
+    let unnamed = name.account.is_none();
+    let line = client.done(Ask::Revoke(name)).map_err(|failure| match failure.hint {
+        None if unnamed => failure.hint(format!("add --account NAME, or take an id out of: {} list", client.call)),
+        _ => failure,
+    })?;
     done(&line, named.json.json, out)
 }
 
@@ -153,6 +157,8 @@ pub fn verify(client: &Client, arguments: &Verify, out: &mut Output) -> Result<(
         Outcome::Accepted { .. } if arguments.json.json => Ok(()),
         Outcome::Accepted { .. } => out.line(accepted(&outcome)),
         Outcome::Refused { .. } if arguments.json.json => Err(Failure::no("")),
+        // Who names no key is told nothing by the line, not even as root.
+        Outcome::Refused { reason, .. } if client.root && key.is_none() => Err(Failure::no(reason)),
         Outcome::Refused { reason: Reason::NotEnrolled, line } if key.is_none() => Err(Failure::no(line).hint(
             "this asks as a login without a key; name a key with --ssh-key, or see what is enrolled: oathgate list",
         )),
@@ -219,5 +225,102 @@ pub fn accepted(outcome: &Outcome) -> String {
             format!("Right: a scratch code. It is spent now; {left} are left.")
         }
         _ => "Right. It is spent now.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Json;
+    use crate::error::Exit;
+    use crate::output::Style;
+    use crate::testing::{Script, Typist, owner};
+
+    fn named(name: &str) -> Named {
+        Named { name: name.to_owned(), account: None, json: Json::default() }
+    }
+
+    fn shown(name: &str) -> Result<String, Failure> {
+        let mut revoked = owner();
+        revoked.owner = "bob".to_owned();
+        revoked.credentials[0].id = "bbbbbbbb".to_owned();
+        revoked.credentials[1].id = "cccccccc".to_owned();
+        revoked.credentials[1].state = "revoked".to_owned();
+        let script = Script::of([Outcome::Listing { owners: vec![owner(), revoked] }]);
+        let mut text = Vec::new();
+        let typist = Typist::default();
+        show(&Client::of(&script, &typist), &named(name), &mut Output::to(&mut text, Style::default()))?;
+        Ok(String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn a_credential_is_found_by_id_or_by_a_label_that_is_clear() {
+        assert!(shown("aaaaaaaa").unwrap().contains("id         aaaaaaaa\nlabel      laptop\nowner      alice"));
+        assert!(shown("phone").unwrap().contains("owner      alice"), "the revoked one of the same label stands back");
+        assert!(shown("laptop").unwrap_err().hint.unwrap().contains("aaaaaaaa, bbbbbbbb"));
+        assert_eq!(shown("nothing").unwrap_err().exit, Exit::No);
+    }
+
+    fn verified(outcome: Outcome, json: bool) -> (Result<(), Failure>, String) {
+        let arguments = Verify { account: None, ssh_key: None, stdin: false, json: Json { json } };
+        let (script, typist, mut text) = (Script::of([outcome]), Typist::of(&["123456"]), Vec::new());
+        let result = verify(&Client::of(&script, &typist), &arguments, &mut Output::to(&mut text, Style::default()));
+        let asked = script.asked();
+        assert_eq!(asked[0]["ask"]["verify"]["code"], "123456");
+        assert_eq!(asked[0]["ask"]["verify"]["login"], serde_json::json!({"account": "alice", "service": "oathgate"}));
+        (result, String::from_utf8(text).unwrap())
+    }
+
+    fn code() -> Outcome {
+        Outcome::Accepted { credential: Some("aaaaaaaa".into()), label: Some("phone".into()), scratch_left: None }
+    }
+
+    #[test]
+    fn only_accepted_is_a_yes() {
+        assert_eq!(verified(code(), false), (Ok(()), "Right: a code of phone. It is spent now.\n".to_owned()));
+        let line = || "Wrong code.".to_owned();
+        let cases: [(Outcome, Exit); 6] = [
+            (Outcome::Refused { reason: Reason::Wrong, line: line() }, Exit::No),
+            (Outcome::Denied { line: "Only root may.".to_owned() }, Exit::No),
+            (Outcome::Undecided { line: line() }, Exit::Undecided),
+            (Outcome::Pass {}, Exit::Undecided),
+            (Outcome::Absent {}, Exit::Undecided),
+            (Outcome::Done { line: line() }, Exit::Undecided),
+        ];
+        for (outcome, exit) in cases {
+            for json in [false, true] {
+                let same = serde_json::from_str(&serde_json::to_string(&outcome).unwrap()).unwrap();
+                assert_eq!(verified(same, json).0.unwrap_err().exit, exit, "{outcome:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn verdicts_for_programs() {
+        let (result, text) = verified(code(), true);
+        assert_eq!(
+            (result.is_ok(), text.as_str()),
+            (true, "{\"accepted\":true,\"credential\":\"aaaaaaaa\",\"label\":\"phone\"}\n")
+        );
+        let (result, text) = verified(Outcome::Refused { reason: Reason::Replayed, line: "Used.".to_owned() }, true);
+        assert_eq!(result.unwrap_err(), Failure::no(""));
+        assert_eq!(text, "{\"accepted\":false,\"reason\":\"replayed\",\"line\":\"Used.\"}\n");
+        let (_, text) = verified(Outcome::Accepted { credential: None, label: None, scratch_left: Some(3) }, true);
+        assert_eq!(text, "{\"accepted\":true,\"scratch_left\":3}\n");
+    }
+
+    #[test]
+    fn the_last_scratch_code_asks_for_new_ones() {
+        let left = |left| accepted(&Outcome::Accepted { credential: None, label: None, scratch_left: Some(left) });
+        assert!(left(0).contains("scratch new") && left(2).contains("2 are left"));
+    }
+
+    #[test]
+    fn revoking_names_the_account() {
+        let (script, typist) = (Script::of([Outcome::Done { line: "Revoked.".to_owned() }]), Typist::default());
+        let mut text = Vec::new();
+        revoke(&Client::of(&script, &typist), &named("phone"), &mut Output::to(&mut text, Style::default())).unwrap();
+        assert_eq!(script.asked()[0]["ask"]["revoke"], serde_json::json!({"account": "alice", "credential": "phone"}));
+        assert_eq!(text, b"Revoked.\n");
     }
 }

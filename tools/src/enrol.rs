@@ -228,7 +228,7 @@ impl New<'_> {
         out.line(out.warning(&warning))?;
         out.line(format!("  shred -u {path}"))?;
         let account = escape(&self.enrolled.account);
-        out.line(format!("Scratch codes were not made; for a set: {} scratch new {account}", self.client.call))
+        out.line(format!("No scratch codes were made with it. For a set: {} scratch new {account}", self.client.call))
     }
 
     /// Asks for the first code. Returns whether it was right.

@@ -7,12 +7,13 @@ use otp_wire::SpawnVerifier;
 
 use crate::cli::Reach;
 use crate::error::Failure;
+use crate::output::Output;
 
 /// Has `oathgated` make folders, a sealing key and the store.
 ///
 /// # Errors
 /// When that is not for the caller, or fails.
-pub fn run(reach: &Reach) -> Result<(), Failure> {
+pub fn run(reach: &Reach, out: &mut Output) -> Result<(), Failure> {
     if reach.user_store {
         return Err(Failure::usage("a store of your own needs no preparation")
             .hint("oathgate --user-store enrol makes it when it is missing"));
@@ -25,7 +26,9 @@ pub fn run(reach: &Reach) -> Result<(), Failure> {
         .map_err(|error| Failure::undecided(error).hint("install oathgated in /usr/libexec/oathgate"))?;
     let status = Command::new(&program).arg("--init").env_clear().current_dir("/").status();
     match status {
-        Ok(status) if status.success() => Ok(()),
+        Ok(status) if status.success() => {
+            out.line("Next: systemctl enable --now oathgated, and then: sudo oathgate enrol ACCOUNT")
+        }
         Ok(_) => Err(Failure::undecided("oathgated did not make the store; its message stands above")),
         Err(error) => Err(Failure::undecided(format!("can't start {}: {error}", program.display()))),
     }

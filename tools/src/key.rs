@@ -89,8 +89,10 @@ pub fn add(client: &Client, arguments: &KeyAdd, out: &mut Output) -> Result<(), 
     done(&line, arguments.key.json.json, out)?;
     if arguments.credentials.is_empty() && !arguments.key.json.json {
         let (call, key) = (&client.call, key.fingerprint);
+        let owner =
+            arguments.owner.as_ref().map_or_else(String::new, |owner| format!(" --owner {}", escape(owner.as_str())));
         out.line("No code is bound to it yet, so only a scratch code opens it. Either of these goes on:")?;
-        out.line(format!("  {call} enrol {} --ssh-key {key}    a code of its own", escape(&account)))?;
+        out.line(format!("  {call} enrol {}{owner} --ssh-key {key}    a code of its own", escape(&account)))?;
         out.line(format!("  {call} key policy {key} none --account {}    no code at all", escape(&account)))?;
     }
     Ok(())
@@ -122,14 +124,14 @@ pub fn list(client: &Client, arguments: &List, out: &mut Output) -> Result<(), F
     for owner in &owners {
         for entry in owner.entries.iter().filter(keyed) {
             let mut cells = list::entry_cells(entry, &owner.credentials);
-            cells.push(owner.owner.clone());
+            cells.insert(0, owner.owner.clone());
             rows.push(cells);
         }
     }
     if rows.is_empty() {
         return out.line(format!("No SSH key is enrolled. To begin: {} enrol --ssh-key FILE.pub", client.call));
     }
-    out.print(&table(&["ACCOUNT", "KEY", "ASKED FOR", "OWNER"], &rows))
+    out.print(&table(&["OWNER", "ACCOUNT", "ASKED FOR", "AT LOGINS"], &rows))
 }
 
 fn key_rows(owner: &otp_wire::message::OwnerRow) -> Vec<KeyRow<'_>> {

@@ -61,7 +61,7 @@ fn show_owner(owner: &OwnerRow, client: &Client, out: &mut Output) -> Result<(),
     if !owner.entries.is_empty() {
         let rows: Vec<_> = owner.entries.iter().map(|entry| entry_cells(entry, &owner.credentials)).collect();
         out.line("")?;
-        out.print(&table(&["ACCOUNT", "LOGIN", "ASKED FOR"], &rows))?;
+        out.print(&table(&["ACCOUNT", "ASKED FOR", "AT LOGINS"], &rows))?;
     }
     for door in owner.doors.iter().filter(|door| door.state != "open") {
         let line = format!("  {}: {}, {} wrong codes in a row", place(door), door.state, door.failures);
@@ -94,14 +94,14 @@ pub fn state(row: &CredentialRow) -> &str {
     if row.state == "active" && row.confirmed.is_none() { "unconfirmed" } else { &row.state }
 }
 
-/// An entry: the account, how one logs in, and what is asked for.
+/// An entry: the account, what is asked for, and how one logs in.
 pub fn entry_cells(entry: &EntryRow, credentials: &[CredentialRow]) -> Vec<String> {
     let login = match (&entry.key, &entry.note) {
-        (Some(key), Some(note)) => format!("{key} ({note})"),
-        (Some(key), None) => key.clone(),
+        (Some(key), Some(note)) => format!("with {key} ({note})"),
+        (Some(key), None) => format!("with {key}"),
         (None, _) => "without a key (su, sudo, login)".to_owned(),
     };
-    vec![entry.account.clone(), login, asked(entry, credentials)]
+    vec![entry.account.clone(), asked(entry, credentials), login]
 }
 
 fn asked(entry: &EntryRow, credentials: &[CredentialRow]) -> String {
@@ -128,5 +128,61 @@ fn place(door: &DoorRow) -> String {
         Some(("claimed-key", key)) => format!("{} with {key} (asked by the account itself)", door.account),
         Some(("service", service)) => format!("{} at {service}", door.account),
         _ => format!("{} (asked by the account itself)", door.account),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Json;
+    use crate::output::Style;
+    use crate::testing::{KEY, Script, Typist, owner};
+
+    fn listed(owners: Vec<OwnerRow>, json: bool) -> String {
+        let (script, typist, mut text) = (Script::of([Outcome::Listing { owners }]), Typist::default(), Vec::new());
+        let arguments = List { account: None, json: Json { json } };
+        run(&Client::of(&script, &typist), &arguments, &mut Output::to(&mut text, Style::default())).unwrap();
+        assert_eq!(script.asked()[0]["ask"]["list"], serde_json::json!({"account": "alice"}));
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_enrolled_is_read_at_a_glance() {
+        let mut owner = owner();
+        owner.doors = vec![
+            DoorRow { account: "alice".into(), proof: format!("key {KEY}"), failures: 100, state: "locked".into() },
+            DoorRow { account: "alice".into(), proof: "uid".into(), failures: 2, state: "open".into() },
+        ];
+        owner.entries[1].policy = "none".to_owned();
+        let text = listed(vec![owner], false);
+        for part in [
+            "alice  (scratch codes: 8 of 10 left)\n",
+            "  aaaaaaaa  laptop  totp, 6 digits, 30 s, SHA1  unconfirmed  never\n",
+            &format!("  alice    a code of laptop  with {KEY} (alice\\u{{1b}}[2J@laptop)\n"),
+            "  alice    nothing           without a key (su, sudo, login)\n",
+            &format!("alice with {KEY}: locked, 100 wrong codes in a row\n  to open it: oathgate unlock alice\n"),
+        ] {
+            assert!(text.contains(part), "{part}\nin\n{text}");
+        }
+        assert!(!text.contains("2 wrong codes"), "an open door is no news");
+    }
+
+    #[test]
+    fn nothing_says_how_to_begin() {
+        assert_eq!(listed(vec![], false), "Nothing is enrolled for alice. To begin: oathgate enrol\n");
+    }
+
+    #[test]
+    fn programs_get_all_of_it() {
+        let value: serde_json::Value = serde_json::from_str(&listed(vec![owner()], true)).unwrap();
+        assert_eq!(value["owners"][0]["entries"][0]["key"], KEY);
+        assert_eq!(value["owners"][0]["credentials"][0]["label"], "laptop");
+    }
+
+    #[test]
+    fn a_key_whose_credentials_are_gone_takes_scratch_codes() {
+        let mut owner = owner();
+        owner.credentials[0].state = "revoked".to_owned();
+        assert!(listed(vec![owner], false).contains("a scratch code (no credential is active)"));
     }
 }

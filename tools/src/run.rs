@@ -48,7 +48,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Ssh(Ssh::Remove(line)) => ssh::remove(&cli.reach, line, out),
         Verb::Audit(arguments) => audit::run(&client()?, arguments, out),
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
-        Verb::Init => init::run(&cli.reach),
+        Verb::Init => init::run(&cli.reach, out),
         Verb::Completions { shell } => pages::completions(*shell, out),
         Verb::Man { dir } => pages::man(dir),
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use otp_wire::message::{Outcome, VERSION};
+use otp_wire::message::{CredentialRow, EntryRow, Outcome, OwnerRow, VERSION};
 use otp_wire::{Error, Reply, Request, SecretText, Verifier};
 
 use crate::terminal::{Person, Typed};
@@ -58,3 +58,39 @@ impl Person for Typist {
         }
     }
 }
+
+/// alice: a key with the credential `laptop`, and `phone` where no key is used.
+pub fn owner() -> OwnerRow {
+    let credential = |id: &str, label: &str| CredentialRow {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        kind: "totp".to_owned(),
+        algorithm: "SHA1".to_owned(),
+        digits: 6,
+        period: Some(30),
+        bits: 160,
+        created: 1_700_000_000,
+        confirmed: None,
+        last_used: None,
+        state: "active".to_owned(),
+    };
+    let entry = |key: Option<&str>, id: &str| EntryRow {
+        account: "alice".to_owned(),
+        key: key.map(str::to_owned),
+        note: key.map(|_| "alice\x1b[2J@laptop".to_owned()),
+        policy: "code".to_owned(),
+        until: None,
+        credentials: vec![id.to_owned()],
+    };
+    OwnerRow {
+        owner: "alice".to_owned(),
+        credentials: vec![credential("aaaaaaaa", "laptop"), credential("dddddddd", "phone")],
+        entries: vec![entry(Some(KEY), "aaaaaaaa"), entry(None, "dddddddd")],
+        scratch_left: 8,
+        scratch_made: 10,
+        doors: vec![],
+    }
+}
+
+/// A fingerprint.
+pub const KEY: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";

@@ -55,15 +55,24 @@ impl KeysFile {
         Ok(Self { folder: open, name: name.to_owned(), path: path.to_owned(), found, bytes })
     }
 
-    /// Writes a copy beside it, and returns where.
+    /// Writes a copy beside it, and returns where. An older copy is never
+    /// overwritten.
     ///
     /// # Errors
     /// When that fails.
     pub fn back_up(&self, stamp: &str) -> Result<PathBuf, Failure> {
         let mut name = self.name.clone();
         name.push(format!(".oathgate-{stamp}"));
-        self.write_new(&name, &self.bytes)?;
-        Ok(self.path.with_file_name(name))
+        let exists = |name: &OsString| rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        // Several within one second: a number each.
+        let numbered = (2..100).map(|number| {
+            let mut name = name.clone();
+            name.push(format!("-{number}"));
+            name
+        });
+        let free = std::iter::once(name.clone()).chain(numbered).find(|name| !exists(name)).unwrap_or(name);
+        self.write_new(&free, &self.bytes)?;
+        Ok(self.path.with_file_name(free))
     }
 
     /// Puts `bytes` in its place, with the same mode and group.
@@ -178,10 +187,12 @@ mod tests {
             assert_eq!(fs::read(&backup).unwrap(), b"old\n");
             assert!(backup.ends_with(format!("authorized_keys.oathgate-{stamp}")));
             assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o7777, mode);
-            assert!(keys.back_up(&stamp).is_err(), "an older copy is never overwritten");
+            let second = KeysFile::open(&path).unwrap().back_up(&stamp).unwrap();
+            assert!(second.ends_with(format!("authorized_keys.oathgate-{stamp}-2")));
+            assert_eq!(fs::read(&backup).unwrap(), b"old\n", "an older copy is never overwritten");
             fs::remove_file(&path).unwrap();
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left behind");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6, "nothing else is left behind");
     }
 
     #[test]

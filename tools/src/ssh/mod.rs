@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 use otp_core::Fingerprint;
+use otp_wire::message::OwnerRow;
 use otp_wire::syslog::escape;
 use serde::Serialize;
 
 use crate::cli::{Reach, SshLine};
+use crate::client::Client;
 use crate::clock;
 use crate::error::Failure;
 use crate::key::SshKey;
+use crate::list;
 use crate::output::Output;
+use crate::terminal::Console;
 use file::KeysFile;
 use line::{Gate, KeyLine, Objection, is_plain_path};
 
@@ -85,6 +89,9 @@ pub fn install(reach: &Reach, arguments: &SshLine, out: &mut Output) -> Result<(
     if let Some(second) = second_way_in(&path, key) {
         out.line(out.warning(&format!("{second} has this key too, without a code: take it out there.")))?;
     }
+    if arguments.file.is_none() {
+        warn_of_missing_code(reach, key, out)?;
+    }
     let store = if reach.user_store { " --user-store" } else { "" };
     out.line(format!("From now on a code is asked for. The file as it was: {}", backup.display()))?;
     out.line(out.warning("Keep this session open, and log in from a second terminal before you close it."))?;
@@ -115,7 +122,9 @@ pub fn remove(_: &Reach, arguments: &SshLine, out: &mut Output) -> Result<(), Fa
         (false, Some(backup)) => {
             out.line(out.warning("From now on the key alone is enough."))?;
             out.line(format!("The file as it was: {}", backup.display()))?;
-            out.line(format!("To undo: {}", command("install", arguments)))
+            let user_store = edited.changes.iter().any(|change| change.old.contains("ssh-otp --user-store "));
+            let flag = if user_store { " --user-store" } else { "" };
+            out.line(format!("To undo: {}{flag}", command("install", arguments)))
         }
     }
 }
@@ -138,6 +147,26 @@ fn path(arguments: &SshLine) -> Result<PathBuf, Failure> {
     let user =
         user.ok_or_else(|| Failure::usage("your uid has no home directory here").hint("name the file with --file"))?;
     Ok(user.dir.join(".ssh/authorized_keys"))
+}
+
+/// Says so where the caller's logins with the key will be refused.
+fn warn_of_missing_code(reach: &Reach, key: Fingerprint, out: &mut Output) -> Result<(), Failure> {
+    let client = Client::new(reach, &Console)?;
+    let account = client.account(None)?.to_string();
+    let line = match list::owners(&client, Some(account.clone()), None) {
+        Ok(owners) if owners.iter().any(|owner| opens(owner, &account, key)) => return Ok(()),
+        Ok(_) => format!(
+            "No code is enrolled for this key yet, and without one logins with it are refused: {} enrol --ssh-key {key}",
+            client.call
+        ),
+        Err(failure) => format!("Logins with this key are refused as long as there is no verifier: {}", failure.what),
+    };
+    out.line(out.warning(&escape(&line)))
+}
+
+fn opens(owner: &OwnerRow, account: &str, key: Fingerprint) -> bool {
+    let key = key.to_string();
+    owner.entries.iter().any(|entry| entry.account == account && entry.key.as_ref().is_none_or(|own| *own == key))
 }
 
 /// sshd's second file, where it lets the key in without a code.
