@@ -91,7 +91,7 @@ fn date(mut days: u64) -> (u64, u64, u64) {
 }
 
 fn leap(year: u64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 fn lengths(year: u64) -> [u64; 12] {
