@@ -2,7 +2,7 @@
 //!
 //! Everything here is pure: no clock, no file, no environment, no unsafe. Time
 //! is a parameter, a record comes in and a record goes out. Start reading at
-//! [`decide`].
+//! [`decide()`].
 
 #![forbid(unsafe_code)]
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::cli::{Reach, SshLine};
 use crate::client::Client;
 use crate::clock;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::key::SshKey;
 use crate::list;
 use crate::output::Output;
@@ -74,6 +74,9 @@ pub fn install(reach: &Reach, arguments: &SshLine, out: &mut Output) -> Result<(
         return Err(Failure::no(format!("{} has no line with {key}", path.display()))
             .hint("add the key first (ssh-copy-id -i FILE.pub does), or name the file with --file"));
     }
+    if arguments.file.is_none() && !arguments.dry_run {
+        check_code(reach, key)?;
+    }
     let backup = apply(&keys, &edited, arguments)?;
     if arguments.json.json {
         return report(&path, &edited, backup, out);
@@ -88,9 +91,6 @@ pub fn install(reach: &Reach, arguments: &SshLine, out: &mut Output) -> Result<(
     let Some(backup) = backup else { return out.line("Nothing was changed (--dry-run).") };
     if let Some(second) = second_way_in(&path, key) {
         out.line(out.warning(&format!("{second} has this key too, without a code: take it out there.")))?;
-    }
-    if arguments.file.is_none() {
-        warn_of_missing_code(reach, key, out)?;
     }
     let store = if reach.user_store { " --user-store" } else { "" };
     out.line(format!("From now on a code is asked for. The file as it was: {}", backup.display()))?;
@@ -149,19 +149,21 @@ fn path(arguments: &SshLine) -> Result<PathBuf, Failure> {
     Ok(user.dir.join(".ssh/authorized_keys"))
 }
 
-/// Says so where the caller's logins with the key will be refused.
-fn warn_of_missing_code(reach: &Reach, key: Fingerprint, out: &mut Output) -> Result<(), Failure> {
+/// Refuses where the caller would be locked out: no code is enrolled that
+/// counts with the key, or nobody could say so.
+fn check_code(reach: &Reach, key: Fingerprint) -> Result<(), Failure> {
     let client = Client::new(reach, &Console)?;
     let account = client.account(None)?.to_string();
-    let line = match list::owners(&client, Some(account.clone()), None) {
-        Ok(owners) if owners.iter().any(|owner| opens(owner, &account, key)) => return Ok(()),
-        Ok(_) => format!(
-            "No code is enrolled for this key yet, and without one logins with it are refused: {} enrol --ssh-key {key}",
-            client.call
-        ),
-        Err(failure) => format!("Logins with this key are refused as long as there is no verifier: {}", failure.what),
+    let missing = || {
+        Failure::no("no code is enrolled for this key, and with the line changed you could not log in any more")
+            .hint(format!("first: {} enrol --ssh-key {key}", client.call))
     };
-    out.line(out.warning(&escape(&line)))
+    match list::owners(&client, Some(account.clone()), None) {
+        Ok(owners) if owners.iter().any(|owner| opens(owner, &account, key)) => Ok(()),
+        Ok(_) => Err(missing()),
+        Err(failure) if failure.exit == Exit::No => Err(missing()),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn opens(owner: &OwnerRow, account: &str, key: Fingerprint) -> bool {
