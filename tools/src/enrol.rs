@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use crate::cli::Enrol;
 use crate::client::{Client, TRIES, unexpected};
-use crate::credential::SERVICE;
 use crate::error::Failure;
 use crate::key::SshKey;
 use crate::output::{Output, grouped};
 use crate::qr::{self, Picture};
 use crate::scratch;
 use crate::terminal::Typed;
+use crate::verify::SERVICE;
 
 /// What was enrolled, for programs; the only output with secrets.
 #[derive(Serialize)]

@@ -25,6 +25,7 @@ mod status;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod verify;
 
 fn main() -> std::process::ExitCode {
     run::main()

@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
-use crate::{audit, credential, enrol, init, key, list, pages, scratch, ssh, status};
+use crate::{audit, credential, enrol, init, key, list, pages, scratch, ssh, status, verify};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -37,7 +37,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Show(named) => credential::show(&client()?, named, out),
         Verb::Revoke(named) => credential::revoke(&client()?, named, out),
         Verb::Unlock(arguments) => credential::unlock(&client()?, arguments, out),
-        Verb::Verify(arguments) => credential::verify(&client()?, arguments, out),
+        Verb::Verify(arguments) => verify::run(&client()?, arguments, out),
         Verb::Scratch(Scratch::New(owned)) => scratch::new(&client()?, owned, out),
         Verb::Scratch(Scratch::Status(owned)) => scratch::status(&client()?, owned, out),
         Verb::Key(Key::Add(arguments)) => key::add(&client()?, arguments, out),
