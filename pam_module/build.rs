@@ -7,4 +7,6 @@ fn main() {
     // thread that ends later; and a host that authenticates again and again
     // doesn't pay for mapping and relocating it each time.
     println!("cargo::rustc-link-arg-cdylib=-Wl,-z,nodelete");
+    // The profile's `strip` leaves a symbol table that nobody reads.
+    println!("cargo::rustc-link-arg-cdylib=-Wl,--strip-all");
 }

@@ -37,7 +37,7 @@ impl Service {
         if owners.is_empty() {
             return Err(Stop::Invalid(format!("nothing is enrolled for {account}")));
         }
-        let mut opened = Outcome::Done { line: format!("No door of {account} was shut.") };
+        let mut opened = Outcome::Done(format!("No door of {account} was shut."));
         for (number, owner) in owners.iter().enumerate() {
             // One transaction an owner, each under a mark of its own.
             let mut mark = asked.mark;
@@ -52,7 +52,7 @@ impl Service {
                     count => Ok(format!("Opened {count} door(s) of {inside} for {}.", record.owner)),
                 }
             })?;
-            if matches!(outcome, Outcome::Done { .. }) {
+            if matches!(outcome, Outcome::Done(_)) {
                 opened = outcome;
             }
         }
@@ -71,7 +71,7 @@ impl Service {
         let codes = shown(&codes);
         self.transact(asked, Some(owner), move |record| {
             let record = record.map(|record| Record { scratch: vec![set], ..record });
-            Decision { record, audit: vec![row], outcome: Outcome::Scratch { codes } }
+            Decision { record, audit: vec![row], outcome: Outcome::Scratch(codes) }
         })
     }
 
@@ -156,10 +156,8 @@ impl Service {
         self.transact(asked, Some(owner.clone()), move |record| {
             let changed = record.ok_or(nobody).and_then(|mut record| change(&mut record).map(|line| (record, line)));
             match changed {
-                Ok((record, line)) => {
-                    Decision { record: Some(record), audit: vec![row], outcome: Outcome::Done { line } }
-                }
-                Err(line) => Decision { record: None, audit: vec![], outcome: Outcome::Invalid { line } },
+                Ok((record, line)) => Decision { record: Some(record), audit: vec![row], outcome: Outcome::Done(line) },
+                Err(line) => Decision { record: None, audit: vec![], outcome: Outcome::Invalid(line) },
             }
         })
     }

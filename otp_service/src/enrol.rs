@@ -46,7 +46,7 @@ impl Service {
                     let outcome = Outcome::Enrolled(Box::new(enrolled));
                     Decision { record: Some(record), audit: vec![row], outcome }
                 }
-                Err(line) => Decision { record: None, audit: vec![], outcome: Outcome::Invalid { line } },
+                Err(line) => Decision { record: None, audit: vec![], outcome: Outcome::Invalid(line) },
             }
         })
     }

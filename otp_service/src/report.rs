@@ -30,7 +30,7 @@ impl Service {
                 rows.push(owner_row(&record, account.as_ref().filter(|_| !whole), asked.now));
             }
         }
-        Ok(Outcome::Listing { owners: rows })
+        Ok(Outcome::Listing(rows))
     }
 
     pub(crate) fn status(&self, asked: &Asked) -> Result<Outcome, Stop> {
@@ -58,7 +58,7 @@ impl Service {
             limit: filter.limit.clamp(1, MAX_ROWS),
         };
         let rows = self.store.audit(&filter)?.into_iter().map(audit_row).collect();
-        Ok(Outcome::Audit { rows })
+        Ok(Outcome::Audit(rows))
     }
 }
 

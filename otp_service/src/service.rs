@@ -67,9 +67,9 @@ impl From<otp_store::Error> for Stop {
 impl From<Stop> for Outcome {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Invalid(line) => Self::Invalid { line },
-            Stop::Denied(line) => Self::Denied { line },
-            Stop::Undecided(line) => Self::Undecided { line },
+            Stop::Invalid(line) => Self::Invalid(line),
+            Stop::Denied(line) => Self::Denied(line),
+            Stop::Undecided(line) => Self::Undecided(line),
         }
     }
 }
@@ -179,7 +179,7 @@ impl Service {
     }
 
     fn log_trouble(&self, peer: Peer, outcome: &Outcome) {
-        if let (Outcome::Undecided { line }, true) = (outcome, self.settings.syslog) {
+        if let (Outcome::Undecided(line), true) = (outcome, self.settings.syslog) {
             otp_wire::syslog::authpriv("oathgated", &format!("could not decide for uid {}: {line}", peer.uid));
         }
     }
@@ -188,8 +188,8 @@ impl Service {
 /// The answer as it is kept for a repeated request: without secrets.
 fn remembered(outcome: &Outcome) -> Vec<u8> {
     let kept = match outcome {
-        Outcome::Enrolled(_) | Outcome::Scratch { .. } => {
-            &Outcome::Invalid { line: "This was done already; its secrets are shown only once.".to_owned() }
+        Outcome::Enrolled(_) | Outcome::Scratch(_) => {
+            &Outcome::Invalid("This was done already; its secrets are shown only once.".to_owned())
         }
         other => other,
     };

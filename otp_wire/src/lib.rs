@@ -14,6 +14,7 @@ pub mod secret_text;
 pub mod socket;
 pub mod spawn;
 pub mod syslog;
+pub mod trust;
 
 use std::fmt;
 use std::io;
@@ -23,6 +24,7 @@ pub use message::{Ask, Everything, Login, LoginsOnly, Outcome, Reply, Request, R
 pub use secret_text::SecretText;
 pub use socket::SocketVerifier;
 pub use spawn::SpawnVerifier;
+pub use trust::SERVICE_USER;
 
 /// How long a front end waits for a verdict, in all.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -31,8 +33,6 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 pub const PUBLIC_SOCKET: &str = "/run/oathgate/socket";
 /// Where the verifier's socket for root is.
 pub const ROOT_SOCKET: &str = "/run/oathgate/root";
-/// The service's user.
-pub const SERVICE_USER: &str = "_oathgate";
 
 /// Somebody who answers requests.
 pub trait Verifier<S: Scope = Everything> {
@@ -41,7 +41,7 @@ pub trait Verifier<S: Scope = Everything> {
     /// # Errors
     /// [`Error`] when there is no answer: nothing was decided that the asker
     /// may rely on, so it refuses.
-    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<S>, Error>;
+    fn ask(&self, request: &Request<S>, deadline: Instant) -> Result<Reply<S>, Error>;
 }
 
 /// Why there is no answer.

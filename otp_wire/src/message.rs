@@ -26,9 +26,14 @@ impl RequestId {
     /// # Errors
     /// When the kernel gives no random numbers.
     pub fn random() -> std::io::Result<Self> {
-        let mut bits = [0; 16];
-        getrandom::fill(&mut bits).map_err(std::io::Error::other)?;
-        Ok(Self(bits.iter().map(|byte| format!("{byte:02x}")).collect()))
+        let mut bits = [0_u8; 16];
+        // Up to 256 bytes come whole or not at all (getrandom(2)).
+        let filled = rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty())?;
+        if filled != bits.len() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+        Ok(Self(bits.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()))
     }
 
     /// The 32 digits, if that is what it holds.
@@ -39,10 +44,42 @@ impl RequestId {
     }
 }
 
+/// What an asker speaks about. A front end for logins has no use for listings
+/// and enrolments, and need not carry them: the PAM module lives inside sshd.
+pub trait Scope: fmt::Debug + PartialEq + Eq + 'static {
+    /// `T`, or nothing where it isn't spoken about.
+    type Of<T: Word>: Word;
+}
+
+/// What may stand in a message.
+pub trait Word: fmt::Debug + PartialEq + Eq + Serialize + DeserializeOwned {}
+
+impl<T: fmt::Debug + PartialEq + Eq + Serialize + DeserializeOwned> Word for T {}
+
+/// Everything: the service, and people's tools.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Everything {}
+
+/// `begin` and `verify`: front ends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LoginsOnly {}
+
+/// What isn't spoken about; there is no such value, and reading one fails.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nothing {}
+
+impl Scope for Everything {
+    type Of<T: Word> = T;
+}
+
+impl Scope for LoginsOnly {
+    type Of<T: Word> = Nothing;
+}
+
 /// A request.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Request<S: Scope = Everything> {
     /// [`VERSION`].
     pub v: u16,
     /// Its id.
@@ -52,51 +89,51 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorisation: Option<SecretText>,
     /// What is asked.
-    pub ask: Ask,
+    pub ask: Ask<S>,
 }
 
-impl Request {
+impl<S: Scope> Request<S> {
     /// A request with a new id.
     ///
     /// # Errors
     /// When the kernel gives no random numbers.
-    pub fn new(ask: Ask) -> std::io::Result<Self> {
+    pub fn new(ask: Ask<S>) -> std::io::Result<Self> {
         Ok(Self { v: VERSION, id: RequestId::random()?, authorisation: None, ask })
     }
 }
 
 /// What may be asked. The service's table says by whom.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Ask {
+#[serde(rename_all = "snake_case", deny_unknown_fields, bound = "")]
+pub enum Ask<S: Scope = Everything> {
     /// Is a code needed? Spends nothing. [`Outcome::Pass`], [`Outcome::Ask`],
     /// [`Outcome::Absent`] or [`Outcome::Refused`].
     Begin(Login),
     /// Is this code right? Spends it. [`Outcome::Accepted`] or [`Outcome::Refused`].
     Verify(Verify),
     /// What is enrolled? [`Outcome::Listing`].
-    List(Selection),
+    List(S::Of<Selection>),
     /// How is the verifier? [`Outcome::Status`].
     Status {},
     /// A new credential. [`Outcome::Enrolled`].
-    Enrol(Enrol),
+    Enrol(S::Of<Enrol>),
     /// Never accept this credential again. [`Outcome::Done`].
-    Revoke(CredentialName),
+    Revoke(S::Of<CredentialName>),
     /// Forget the failures at every door of an account. [`Outcome::Done`].
-    Unlock(Unlock),
+    Unlock(S::Of<Unlock>),
     /// A new set of scratch codes in place of the old ones. [`Outcome::Scratch`].
-    ScratchNew(OwnerName),
+    ScratchNew(S::Of<OwnerName>),
     /// Let a key in with an owner's credentials. [`Outcome::Done`].
-    KeyAdd(KeyAdd),
+    KeyAdd(S::Of<KeyAdd>),
     /// What is asked for at a key. [`Outcome::Done`].
-    KeyPolicy(KeyPolicy),
+    KeyPolicy(S::Of<KeyPolicy>),
     /// Forget a key. [`Outcome::Done`].
-    KeyRemove(KeyName),
+    KeyRemove(S::Of<KeyName>),
     /// What happened? [`Outcome::Audit`].
-    Audit(AuditFilter),
+    Audit(S::Of<AuditFilter>),
 }
 
-impl Ask {
+impl<S: Scope> Ask<S> {
     /// The verb, as it stands on the wire.
     #[must_use]
     pub fn verb(&self) -> &'static str {
@@ -165,7 +202,7 @@ pub struct Selection {
 }
 
 /// A credential to enrol. The verifier makes the secret, unless one is given.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enrol {
     /// The account it logs in to.
@@ -295,38 +332,6 @@ pub struct AuditFilter {
     pub limit: u32,
 }
 
-/// What an asker understands. A front end for logins has no use for listings,
-/// and what it can't read it need not carry: the PAM module lives inside sshd.
-pub trait Scope: fmt::Debug + PartialEq + Eq + 'static {
-    /// `T`, or nothing where it isn't understood.
-    type Of<T: Word>: Word;
-}
-
-/// What may stand in a reply.
-pub trait Word: fmt::Debug + PartialEq + Eq + Serialize + DeserializeOwned {}
-
-impl<T: fmt::Debug + PartialEq + Eq + Serialize + DeserializeOwned> Word for T {}
-
-/// Understands everything: the service, and people's tools.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Everything {}
-
-/// Understands the answers to `begin` and `verify`: front ends.
-#[derive(Debug, PartialEq, Eq)]
-pub enum LoginsOnly {}
-
-/// What is not understood; there is no such value, and reading one fails.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Nothing {}
-
-impl Scope for Everything {
-    type Of<T: Word> = T;
-}
-
-impl Scope for LoginsOnly {
-    type Of<T: Word> = Nothing;
-}
-
 /// A reply.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
@@ -375,45 +380,24 @@ pub enum Outcome<S: Scope = Everything> {
         /// For the person.
         line: String,
     },
-    /// The peer may not ask this; nothing was done.
-    Denied {
-        /// For the person.
-        line: String,
-    },
-    /// The request made no sense; nothing was done.
-    Invalid {
-        /// For the person.
-        line: String,
-    },
-    /// It could not be decided, so it is refused.
-    Undecided {
-        /// For the log.
-        line: String,
-    },
+    /// The peer may not ask this; nothing was done. For the person.
+    Denied(String),
+    /// The request made no sense; nothing was done. For the person.
+    Invalid(String),
+    /// It could not be decided, so it is refused. For the log.
+    Undecided(String),
     /// A credential was enrolled. The only answer with secrets, once.
     Enrolled(S::Of<Box<Enrolled>>),
     /// What is enrolled.
-    Listing {
-        /// Per owner.
-        owners: S::Of<Vec<OwnerRow>>,
-    },
+    Listing(S::Of<Vec<OwnerRow>>),
     /// How the verifier is.
     Status(S::Of<Box<StatusReport>>),
     /// New scratch codes, in groups of four.
-    Scratch {
-        /// The codes.
-        codes: S::Of<Vec<SecretText>>,
-    },
+    Scratch(S::Of<Vec<SecretText>>),
     /// What happened, newest first.
-    Audit {
-        /// The rows.
-        rows: S::Of<Vec<AuditRow>>,
-    },
+    Audit(S::Of<Vec<AuditRow>>),
     /// Done.
-    Done {
-        /// What was done, for the person.
-        line: String,
-    },
+    Done(S::Of<String>),
 }
 
 /// Why a code was refused, for the log and for programs.

@@ -62,16 +62,19 @@ impl SocketVerifier {
 }
 
 impl<S: Scope> Verifier<S> for SocketVerifier {
-    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<S>, Error> {
+    fn ask(&self, request: &Request<S>, deadline: Instant) -> Result<Reply<S>, Error> {
         let socket = self.connect(deadline)?;
         exchange(&socket, request, deadline, self.max_reply)
     }
 }
 
-/// Sends `request` and reads the reply, over a socket that does not block.
-pub(crate) fn exchange<S: Scope>(
+/// Sends `request` and reads the reply, over a connected socket that does not block.
+///
+/// # Errors
+/// [`Error`] when there is no answer to this request.
+pub fn exchange<S: Scope>(
     socket: &impl AsFd,
-    request: &Request,
+    request: &Request<S>,
     deadline: Instant,
     max_reply: usize,
 ) -> Result<Reply<S>, Error> {
@@ -128,6 +131,11 @@ pub fn read_line(socket: &impl AsFd, limit: usize, deadline: Instant) -> Result<
             Err(errno) => return Err(Error::Broken(errno.into())),
         }
     }
+}
+
+/// Waits until the other side is gone, so that it may end in order.
+pub fn until_closed(socket: &impl AsFd, deadline: Instant) {
+    let _ = read_line(socket, 0, deadline);
 }
 
 fn wait(socket: &impl AsFd, what: PollFlags, deadline: Instant) -> Result<(), Error> {

@@ -1,7 +1,8 @@
-//! The verifier as a program that is started for one request.
+//! The verifier as a program that is started for one request: a user's own.
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::frame::MAX_REPLY;
-use crate::socket::exchange;
+use crate::socket::{exchange, until_closed};
 use crate::{Error, Reply, Request, Scope, Verifier};
 
 /// Starts `oathgated --stdio` and asks it once.
@@ -20,12 +21,6 @@ pub struct SpawnVerifier {
 }
 
 impl SpawnVerifier {
-    /// The system's store, for a front end that runs as root.
-    #[must_use]
-    pub fn system(program: &Path) -> Self {
-        Self { program: program.to_owned(), arguments: vec!["--stdio".into()], max_reply: MAX_REPLY }
-    }
-
     /// The store of the calling user, in the home directory `home`.
     #[must_use]
     pub fn user_store(program: &Path, home: &Path) -> Self {
@@ -54,11 +49,9 @@ impl SpawnVerifier {
         })
     }
 
-    fn start(&self) -> io::Result<(Started, std::os::fd::OwnedFd)> {
-        let pair = |flags| socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None);
-        let (ours, theirs) = pair(SocketFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&ours, true)?;
-        // The child closes every other descriptor and resets its signals itself.
+    fn start(&self) -> io::Result<(Started, OwnedFd)> {
+        let (ours, theirs) = channel()?;
+        // The child closes every other descriptor itself.
         let child = Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
@@ -69,6 +62,17 @@ impl SpawnVerifier {
             .spawn()?;
         Ok((Started(child), ours))
     }
+}
+
+/// A connected pair of sockets: ours, which does not block, and the one that
+/// becomes the started verifier's standard input and output.
+///
+/// # Errors
+/// When the kernel has no descriptors left.
+pub fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((ours, theirs))
 }
 
 /// A started verifier. It is always ended and always waited for, also where
@@ -83,15 +87,12 @@ impl Drop for Started {
 }
 
 impl<S: Scope> Verifier<S> for SpawnVerifier {
-    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<S>, Error> {
+    fn ask(&self, request: &Request<S>, deadline: Instant) -> Result<Reply<S>, Error> {
         let absent = |error| Error::Absent(self.program.display().to_string(), error);
-        let (mut started, socket) = self.start().map_err(absent)?;
-        let reply = exchange(&socket, request, deadline, self.max_reply);
-        // It ends when it has answered; to kill it then could only disturb it.
-        if reply.is_ok() {
-            drop(socket);
-            let _ = started.0.wait();
-        }
-        reply
+        let (started, socket) = self.start().map_err(absent)?;
+        let reply = exchange(&socket, request, deadline, self.max_reply)?;
+        until_closed(&socket, deadline);
+        drop(started);
+        Ok(reply)
     }
 }

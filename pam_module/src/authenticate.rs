@@ -146,7 +146,9 @@ impl<H: Host> Call<'_, H> {
             Err(error) => return undecided(&format!("{account}: {error}")),
         };
         let address = self.host.address().and_then(item);
-        self.debug(&format!("{account}: service {service}, tty {tty:?}, from {address:?}, keys {keys:?}"));
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "nowhere".to_owned());
+        let (terminal, from) = (or_none(&tty), or_none(&address));
+        self.debug(&format!("{account}: service {service}, tty {terminal}, from {from}, keys {}", keys.join(" ")));
         if keys.is_empty() && self.needs_key(under_sshd) {
             let why = "no publickey in SSH_AUTH_INFO_0; in sshd_config set AuthenticationMethods publickey,keyboard-interactive";
             return Break(End::Refused(format!("{account}: {why}")));
@@ -209,14 +211,14 @@ impl<H: Host> Call<'_, H> {
 
     /// Asks the verifier. A broken connection is tried once more: a request's
     /// id gets the same verdict again, so nothing is spent twice.
-    fn ask(&self, account: &str, request: &Request) -> Result<Outcome<LoginsOnly>, Error> {
+    fn ask(&self, account: &str, request: &Request<LoginsOnly>) -> Result<Outcome<LoginsOnly>, Error> {
         let deadline = Instant::now() + DEADLINE;
         let mut reply = self.verifier.ask(request, deadline);
         if let (Err(Error::Broken(_)), Ask::Verify(_)) = (&reply, &request.ask) {
             reply = self.verifier.ask(request, deadline);
         }
         let outcome = reply.map(|reply| reply.outcome);
-        self.debug(&format!("{account}: {}: {outcome:?}", request.ask.verb()));
+        self.debug(&format!("{account}: {}: {}", request.ask.verb(), answered(&outcome)));
         outcome
     }
 
@@ -227,7 +229,20 @@ impl<H: Host> Call<'_, H> {
     }
 }
 
-fn request(ask: Ask) -> ControlFlow<End, Request> {
+/// An answer, for whoever debugs a stack.
+fn answered(answer: &Result<Outcome<LoginsOnly>, Error>) -> &'static str {
+    match answer {
+        Ok(Outcome::Pass {}) => "no code needed",
+        Ok(Outcome::Ask { .. }) => "ask",
+        Ok(Outcome::Absent {}) => "nothing enrolled",
+        Ok(Outcome::Accepted { .. }) => "accepted",
+        Ok(Outcome::Refused { .. }) => "refused",
+        Ok(_) => "not decided",
+        Err(_) => "no answer",
+    }
+}
+
+fn request(ask: Ask<LoginsOnly>) -> ControlFlow<End, Request<LoginsOnly>> {
     match Request::new(ask) {
         Ok(request) => Continue(request),
         Err(error) => undecided(&format!("no random numbers: {error}")),
@@ -241,7 +256,7 @@ fn undecided<T>(why: &str) -> ControlFlow<End, T> {
 /// Ends the call after an answer that lets nobody in.
 fn unusable<T>(account: &str, answer: Result<Outcome<LoginsOnly>, Error>) -> ControlFlow<End, T> {
     let why = match answer {
-        Ok(Outcome::Undecided { line } | Outcome::Denied { line } | Outcome::Invalid { line }) => for_people(&line),
+        Ok(Outcome::Undecided(line) | Outcome::Denied(line) | Outcome::Invalid(line)) => for_people(&line),
         Ok(_) => "the verifier's answer does not fit the question".to_owned(),
         Err(error) => error.to_string(),
     };

@@ -6,7 +6,12 @@
 #![allow(missing_docs, clippy::missing_safety_doc)]
 
 use std::ffi::{CStr, c_char};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::null_mut;
 
+use libc::{c_int, pid_t};
 use pam::module::PamHandle;
 
 use crate::Oathgate;
@@ -30,10 +35,124 @@ pub(crate) fn getenv<'a>(handle: &'a mut PamHandle, name: &CStr) -> Option<&'a C
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) })
 }
 
+/// A started program. It is ended and waited for when dropped, also where the
+/// host ignores SIGCHLD or reaps our children itself.
+pub(crate) struct Child(pid_t);
+
+impl Child {
+    /// Starts `program --stdio` with `stdio` as its standard input and output,
+    /// /dev/null as standard error, no environment, no other descriptor and
+    /// every signal as by default (posix_spawn(3)). std's `Command` does less
+    /// of this, and would be a tenth of the module.
+    pub(crate) fn start(program: &CStr, stdio: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut plan = Plan::new()?;
+        plan.arrange(stdio.as_raw_fd())?;
+        let argv = [program.as_ptr().cast_mut(), c"--stdio".as_ptr().cast_mut(), null_mut()];
+        let envp = [null_mut()];
+        let mut pid = 0;
+        // SAFETY: every pointer lives to the end of the call; argv and envp end
+        // in null, as posix_spawn(3) wants, and are not written to.
+        let code = unsafe {
+            libc::posix_spawn(
+                &raw mut pid,
+                program.as_ptr(),
+                &raw const plan.actions,
+                &raw const plan.attributes,
+                argv.as_ptr(),
+                envp.as_ptr(),
+            )
+        };
+        check(code).map(|()| Self(pid))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // SAFETY: no pointers. Our child keeps its number until it is waited for.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+        // SAFETY: a null status is allowed (waitpid(2)).
+        while unsafe { libc::waitpid(self.0, null_mut(), 0) } < 0 {
+            if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                return;
+            }
+        }
+    }
+}
+
+/// What posix_spawn(3) is to do between fork and exec.
+struct Plan {
+    actions: libc::posix_spawn_file_actions_t,
+    attributes: libc::posix_spawnattr_t,
+}
+
+impl Plan {
+    fn new() -> io::Result<Self> {
+        let (mut actions, mut attributes) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: both functions initialise what they point at, or fail.
+        check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
+        // SAFETY: as above.
+        let code = unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) };
+        if let Err(error) = check(code) {
+            // SAFETY: initialised above, and not used again.
+            unsafe { libc::posix_spawn_file_actions_destroy(actions.as_mut_ptr()) };
+            return Err(error);
+        }
+        // SAFETY: both were initialised.
+        Ok(unsafe { Self { actions: actions.assume_init(), attributes: attributes.assume_init() } })
+    }
+
+    fn arrange(&mut self, stdio: c_int) -> io::Result<()> {
+        let (actions, attributes) = (&raw mut self.actions, &raw mut self.attributes);
+        let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+        let mut none = MaybeUninit::<libc::sigset_t>::uninit();
+        let flags = libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
+        let flags = libc::c_short::try_from(flags).unwrap_or_default();
+        // SAFETY: actions and attributes are initialised; the signal sets are
+        // before they are read; the strings end in NUL and are copied.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::sigemptyset(none.as_mut_ptr());
+            check(libc::posix_spawn_file_actions_adddup2(actions, stdio, 0))?;
+            check(libc::posix_spawn_file_actions_adddup2(actions, 0, 1))?;
+            check(libc::posix_spawn_file_actions_addopen(actions, 2, c"/dev/null".as_ptr(), libc::O_WRONLY, 0))?;
+            check(posix_spawn_file_actions_addclosefrom_np(actions, 3))?;
+            check(posix_spawn_file_actions_addchdir_np(actions, c"/".as_ptr()))?;
+            check(libc::posix_spawnattr_setsigdefault(attributes, all.as_ptr()))?;
+            check(libc::posix_spawnattr_setsigmask(attributes, none.as_ptr()))?;
+            check(libc::posix_spawnattr_setflags(attributes, flags))
+        }
+    }
+}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        // SAFETY: initialised by `new`, and not used again.
+        unsafe {
+            libc::posix_spawn_file_actions_destroy(&raw mut self.actions);
+            libc::posix_spawnattr_destroy(&raw mut self.attributes);
+        }
+    }
+}
+
+unsafe extern "C" {
+    // glibc 2.34 and 2.29.
+    fn posix_spawn_file_actions_addclosefrom_np(actions: *mut libc::posix_spawn_file_actions_t, from: c_int) -> c_int;
+    fn posix_spawn_file_actions_addchdir_np(
+        actions: *mut libc::posix_spawn_file_actions_t,
+        path: *const c_char,
+    ) -> c_int;
+}
+
+/// posix_spawn(3) and its helpers return the error, not -1.
+fn check(code: c_int) -> io::Result<()> {
+    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::ffi::c_int;
-    use std::ptr::{NonNull, null, null_mut};
+    use std::ptr::NonNull;
+
+    use std::ptr::null;
 
     use pam::constants::PamResultCode;
     use pam::macros::invoke_hook;

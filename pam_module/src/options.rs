@@ -61,7 +61,7 @@ pub struct OptionError {
 
 impl fmt::Display for OptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "option {:?}: {}", self.option, self.why)
+        write!(f, "option {}: {}", otp_wire::syslog::escape(&self.option), self.why)
     }
 }
 

@@ -152,7 +152,7 @@ enum Answer {
     Unusable(String),
 }
 
-fn answer(verifier: &dyn Verifier<LoginsOnly>, ask: Ask) -> Answer {
+fn answer(verifier: &dyn Verifier<LoginsOnly>, ask: Ask<LoginsOnly>) -> Answer {
     let begins = matches!(ask, Ask::Begin(_));
     let outcome = Request::new(ask)
         .map_err(Error::Broken)
@@ -170,9 +170,7 @@ fn answer(verifier: &dyn Verifier<LoginsOnly>, ask: Ask) -> Answer {
         }
         (_, Ok(Outcome::Refused { line, .. })) => Answer::Refused(line),
         (_, Ok(Outcome::Absent {})) => Answer::Unusable("nothing is enrolled for this account".to_owned()),
-        (_, Ok(Outcome::Denied { line } | Outcome::Invalid { line } | Outcome::Undecided { line })) => {
-            Answer::Unusable(line)
-        }
+        (_, Ok(Outcome::Denied(line) | Outcome::Invalid(line) | Outcome::Undecided(line))) => Answer::Unusable(line),
         (_, Ok(_)) => Answer::Unusable("the verifier answered another question".to_owned()),
         (_, Err(error)) => Answer::Unusable(error.to_string()),
     }
@@ -211,7 +209,7 @@ mod tests {
     }
 
     impl Verifier<LoginsOnly> for Script {
-        fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<LoginsOnly>, Error> {
+        fn ask(&self, request: &Request<LoginsOnly>, deadline: Instant) -> Result<Reply<LoginsOnly>, Error> {
             assert!(deadline <= Instant::now() + DEADLINE);
             self.1.borrow_mut().push(match &request.ask {
                 Ask::Begin(login) => format!("begin {} {}", login.account, login.keys.join(" ")),
@@ -269,10 +267,9 @@ mod tests {
         let line = || "secret reason".to_owned();
         vec![
             Ok(Outcome::Absent {}),
-            Ok(Outcome::Denied { line: line() }),
-            Ok(Outcome::Invalid { line: line() }),
-            Ok(Outcome::Undecided { line: line() }),
-            Ok(Outcome::Done { line: line() }),
+            Ok(Outcome::Denied(line())),
+            Ok(Outcome::Invalid(line())),
+            Ok(Outcome::Undecided(line())),
             Err(Error::Absent("x".into(), std::io::ErrorKind::NotFound.into())),
             Err(Error::Impostor(1000)),
             Err(Error::Late),

@@ -166,7 +166,7 @@ impl Administrator {
     pub fn revoke(&self, device: &Device) {
         let name = CredentialName { account: None, credential: device.0.credential.clone() };
         let outcome = self.ask(Ask::Revoke(name));
-        assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
     }
 
     /// Sets what is asked for at a key: `code` or `none`.
@@ -176,7 +176,7 @@ impl Administrator {
     pub fn policy(&self, account: &str, key: &str, policy: &str) {
         let (account, key, policy) = (account.to_owned(), key.to_owned(), policy.to_owned());
         let outcome = self.ask(Ask::KeyPolicy(KeyPolicy { account, key, policy, until: None }));
-        assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
     }
 }
 

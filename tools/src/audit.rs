@@ -30,7 +30,7 @@ pub fn run(client: &Client, arguments: &Audit, out: &mut Output) -> Result<(), F
         limit: arguments.limit,
     };
     let rows = match client.answer(Ask::Audit(filter))? {
-        Outcome::Audit { rows } => rows,
+        Outcome::Audit(rows) => rows,
         other => return Err(unexpected(&other)),
     };
     if arguments.json.json {

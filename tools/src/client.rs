@@ -8,7 +8,8 @@ use otp_core::Account;
 use otp_wire::frame::MAX_LISTING;
 use otp_wire::message::{Outcome, RequestId};
 use otp_wire::syslog::escape;
-use otp_wire::{Ask, DEADLINE, Error, PUBLIC_SOCKET, ROOT_SOCKET, Request, SERVICE_USER};
+use otp_wire::trust::system_uids;
+use otp_wire::{Ask, DEADLINE, Error, PUBLIC_SOCKET, ROOT_SOCKET, Request};
 use otp_wire::{SocketVerifier, SpawnVerifier, Verifier};
 
 use crate::cli::Reach;
@@ -87,11 +88,11 @@ impl<'a> Client<'a> {
             let reply = self.verifier.ask(&request, Instant::now() + DEADLINE);
             match reply.map_err(|error| unreachable_verifier(&error, &self.call))?.outcome {
                 // The code was judged before anything else was: it was not the one.
-                Outcome::Denied { line } if request.authorisation.is_some() => eprintln!("{}", escape(&line)),
-                Outcome::Denied { line } if wants_code(&line) => {}
-                Outcome::Denied { line } => return Err(denied(&line)),
-                Outcome::Invalid { line } => return Err(Failure::no(line)),
-                Outcome::Undecided { line } => return Err(undecided(&line)),
+                Outcome::Denied(line) if request.authorisation.is_some() => eprintln!("{}", escape(&line)),
+                Outcome::Denied(line) if wants_code(&line) => {}
+                Outcome::Denied(line) => return Err(denied(&line)),
+                Outcome::Invalid(line) => return Err(Failure::no(line)),
+                Outcome::Undecided(line) => return Err(undecided(&line)),
                 outcome => return Ok(outcome),
             }
             if tried == TRIES {
@@ -115,7 +116,7 @@ impl<'a> Client<'a> {
     /// When it was not done.
     pub fn done(&self, ask: Ask) -> Result<String, Failure> {
         match self.answer(ask)? {
-            Outcome::Done { line } => Ok(line),
+            Outcome::Done(line) => Ok(line),
             other => Err(unexpected(&other)),
         }
     }
@@ -183,8 +184,7 @@ fn call(reach: &Reach) -> String {
 fn socket(named: Option<&Path>) -> Box<dyn Verifier> {
     let me = Uid::effective();
     let usual = if me.is_root() { ROOT_SOCKET } else { PUBLIC_SOCKET };
-    let service = User::from_name(SERVICE_USER).ok().flatten().map(|user| user.uid.as_raw());
-    let mut trusted: Vec<u32> = std::iter::once(0).chain(service).collect();
+    let mut trusted = system_uids();
     if named.is_some() {
         trusted.push(me.as_raw());
     }
@@ -225,11 +225,11 @@ mod tests {
     }
 
     fn denied(line: &str) -> Outcome {
-        Outcome::Denied { line: line.to_owned() }
+        Outcome::Denied(line.to_owned())
     }
 
     fn done() -> Outcome {
-        Outcome::Done { line: "Done.".to_owned() }
+        Outcome::Done("Done.".to_owned())
     }
 
     #[test]
@@ -270,11 +270,11 @@ mod tests {
         let line = || "line".to_owned();
         for (outcome, exit) in [
             (Outcome::Refused { reason: Reason::Wrong, line: line() }, Exit::No),
-            (Outcome::Invalid { line: line() }, Exit::No),
-            (Outcome::Undecided { line: line() }, Exit::Undecided),
+            (Outcome::Invalid(line()), Exit::No),
+            (Outcome::Undecided(line()), Exit::Undecided),
             (Outcome::Pass {}, Exit::Undecided),
             (Outcome::Absent {}, Exit::Undecided),
-            (Outcome::Listing { owners: vec![] }, Exit::Undecided),
+            (Outcome::Listing(vec![]), Exit::Undecided),
         ] {
             let script = Script::of([outcome]);
             assert_eq!(Client::of(&script, &Typist::default()).done(ask()).unwrap_err().exit, exit);

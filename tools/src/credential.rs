@@ -137,7 +137,7 @@ mod tests {
         revoked.credentials[0].id = "bbbbbbbb".to_owned();
         revoked.credentials[1].id = "cccccccc".to_owned();
         revoked.credentials[1].state = "revoked".to_owned();
-        let script = Script::of([Outcome::Listing { owners: vec![owner(), revoked] }]);
+        let script = Script::of([Outcome::Listing(vec![owner(), revoked])]);
         let mut text = Vec::new();
         let typist = Typist::default();
         show(&Client::of(&script, &typist), &named(name), &mut Output::to(&mut text, Style::default()))?;
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn revoking_names_the_account() {
-        let (script, typist) = (Script::of([Outcome::Done { line: "Revoked.".to_owned() }]), Typist::default());
+        let (script, typist) = (Script::of([Outcome::Done("Revoked.".to_owned())]), Typist::default());
         let mut text = Vec::new();
         revoke(&Client::of(&script, &typist), &named("phone"), &mut Output::to(&mut text, Style::default())).unwrap();
         assert_eq!(script.asked()[0]["ask"]["revoke"], serde_json::json!({"account": "alice", "credential": "phone"}));

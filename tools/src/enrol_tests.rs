@@ -126,7 +126,7 @@ fn a_picture_to_hand_over_shows_no_secret_here() {
 fn a_picture_of_nothing_is_not_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = Enrol { png: Some(folder.path().join("x.png")), ..arguments() };
-    let no = Outcome::Invalid { line: "alice has a credential labelled laptop already".to_owned() };
+    let no = Outcome::Invalid("alice has a credential labelled laptop already".to_owned());
     let (result, _, _) = enrol(&arguments, vec![no], &[], TERMINAL);
     assert!(result.unwrap_err().hint.unwrap().contains("--label"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -210,7 +210,7 @@ fn an_answer_that_makes_no_sense_is_no_success() {
     let broken = Enrolled { kind: "hotp".to_owned(), ..*enrolled };
     let (result, _, _) = enrol(&arguments(), vec![Outcome::Enrolled(Box::new(broken))], &[], TERMINAL);
     assert_eq!(result.unwrap_err().exit, Exit::Undecided);
-    let (result, text, _) = enrol(&arguments(), vec![Outcome::Done { line: "Done.".to_owned() }], &[], TERMINAL);
+    let (result, text, _) = enrol(&arguments(), vec![Outcome::Done("Done.".to_owned())], &[], TERMINAL);
     assert_eq!((result.unwrap_err().exit, text.as_str()), (Exit::Undecided, ""));
 }
 

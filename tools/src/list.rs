@@ -46,7 +46,7 @@ pub fn run(client: &Client, arguments: &List, out: &mut Output) -> Result<(), Fa
 /// When it can't be read.
 pub fn owners(client: &Client, account: Option<String>, owner: Option<String>) -> Result<Vec<OwnerRow>, Failure> {
     match client.answer(Ask::List(Selection { account, owner }))? {
-        Outcome::Listing { owners } => Ok(owners),
+        Outcome::Listing(owners) => Ok(owners),
         other => Err(unexpected(&other)),
     }
 }
@@ -139,7 +139,7 @@ mod tests {
     use crate::testing::{KEY, Script, Typist, owner};
 
     fn listed(owners: Vec<OwnerRow>, json: bool) -> String {
-        let (script, typist, mut text) = (Script::of([Outcome::Listing { owners }]), Typist::default(), Vec::new());
+        let (script, typist, mut text) = (Script::of([Outcome::Listing(owners)]), Typist::default(), Vec::new());
         let arguments = List { account: None, json: Json { json } };
         run(&Client::of(&script, &typist), &arguments, &mut Output::to(&mut text, Style::default())).unwrap();
         assert_eq!(script.asked()[0]["ask"]["list"], serde_json::json!({"account": "alice"}));

@@ -37,7 +37,7 @@ pub fn new(client: &Client, owned: &Owned, out: &mut Output) -> Result<(), Failu
     let account = client.account(owned.account.as_ref())?.to_string();
     let owner = owned.owner.as_ref().map(ToString::to_string);
     let codes = match client.answer(Ask::ScratchNew(OwnerName { account, owner }))? {
-        Outcome::Scratch { codes } => codes,
+        Outcome::Scratch(codes) => codes,
         other => return Err(unexpected(&other)),
     };
     if owned.json.json {

@@ -149,11 +149,11 @@ mod tests {
         let line = || "Wrong code.".to_owned();
         let cases: [(Outcome, Exit); 6] = [
             (Outcome::Refused { reason: Reason::Wrong, line: line() }, Exit::No),
-            (Outcome::Denied { line: "Only root may.".to_owned() }, Exit::No),
-            (Outcome::Undecided { line: line() }, Exit::Undecided),
+            (Outcome::Denied("Only root may.".to_owned()), Exit::No),
+            (Outcome::Undecided(line()), Exit::Undecided),
             (Outcome::Pass {}, Exit::Undecided),
             (Outcome::Absent {}, Exit::Undecided),
-            (Outcome::Done { line: line() }, Exit::Undecided),
+            (Outcome::Done(line()), Exit::Undecided),
         ];
         for (outcome, exit) in cases {
             for json in [false, true] {

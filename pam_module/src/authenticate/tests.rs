@@ -101,7 +101,7 @@ impl FakeVerifier {
 }
 
 impl Verifier<LoginsOnly> for FakeVerifier {
-    fn ask(&self, request: &Request, deadline: Instant) -> Result<Reply<LoginsOnly>, Error> {
+    fn ask(&self, request: &Request<LoginsOnly>, deadline: Instant) -> Result<Reply<LoginsOnly>, Error> {
         assert!(deadline <= Instant::now() + DEADLINE);
         let (login, code) = match &request.ask {
             Ask::Begin(login) => (login, None),
@@ -137,10 +137,9 @@ fn answers() -> Vec<Result<Outcome<LoginsOnly>, Error>> {
         Ok(Outcome::Absent {}),
         Ok(accepted()),
         Ok(refused()),
-        Ok(Outcome::Denied { line: text() }),
-        Ok(Outcome::Invalid { line: text() }),
-        Ok(Outcome::Undecided { line: text() }),
-        Ok(Outcome::Done { line: text() }),
+        Ok(Outcome::Denied(text())),
+        Ok(Outcome::Invalid(text())),
+        Ok(Outcome::Undecided(text())),
         Err(Error::Absent(text(), io::ErrorKind::NotFound.into())),
         Err(Error::Impostor(65534)),
         Err(Error::Late),

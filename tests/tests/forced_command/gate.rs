@@ -191,10 +191,10 @@ type Misdeed = (&'static str, fn() -> Act);
 fn misbehaviour() -> Vec<Misdeed> {
     vec![
         ("absent", || Act::Say(Outcome::Absent {})),
-        ("undecided", || Act::Say(Outcome::Undecided { line: "the disk is full".into() })),
-        ("denied", || Act::Say(Outcome::Denied { line: "not you".into() })),
-        ("invalid", || Act::Say(Outcome::Invalid { line: "what?".into() })),
-        ("another answer", || Act::Say(Outcome::Done { line: "done".into() })),
+        ("undecided", || Act::Say(Outcome::Undecided("the disk is full".into()))),
+        ("denied", || Act::Say(Outcome::Denied("not you".into()))),
+        ("invalid", || Act::Say(Outcome::Invalid("what?".into()))),
+        ("another answer", || Act::Say(Outcome::Done("done".into()))),
         ("garbage", || Act::Raw(b"\xff\x00{{{\n".to_vec())),
         ("empty line", || Act::Raw(b"\n".to_vec())),
         ("endless line", || Act::Raw(vec![b'x'; 1 << 20])),

@@ -81,7 +81,7 @@ fn one_code_in_sixteen_hands_opens_one_door() {
 fn new_scratch(world: &Real) -> Vec<String> {
     let name = OwnerName { account: world.account.clone(), owner: Some("alice".into()) };
     match world.service.administrator().ask(Ask::ScratchNew(name)) {
-        Outcome::Scratch { codes } => codes.iter().map(|code| code.expose().to_owned()).collect(),
+        Outcome::Scratch(codes) => codes.iter().map(|code| code.expose().to_owned()).collect(),
         other => panic!("{other:?}"),
     }
 }

@@ -112,7 +112,7 @@ pub fn one_code(request: &Request) -> Act {
         Ask::Verify(verify) if verify.code.expose() == "123456" => accepted(None),
         Ask::Verify(verify) if verify.code.expose() == "ABCD-EFGH-IJKL-2345" => accepted(Some(9)),
         Ask::Verify(_) => Outcome::Refused { reason: Reason::Wrong, line: "oathgate: that code is wrong".into() },
-        _ => Outcome::Invalid { line: "another question".into() },
+        _ => Outcome::Invalid("another question".into()),
     })
 }
 

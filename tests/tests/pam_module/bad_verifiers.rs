@@ -50,8 +50,8 @@ const ANSWERS: [(&str, Answer); 16] = [
         raw(request, 1, &format!("{line}{{\"pass\":{{}}}}"))
     }),
     ("a line without end", |_| Act::Raw(vec![b' '; 10 << 20])),
-    ("an answer to another question", |_| Act::Say(Outcome::Listing { owners: vec![] })),
-    ("that it could not decide", |_| Act::Say(Outcome::Undecided { line: "no store\u{1b}[2J".to_owned() })),
+    ("an answer to another question", |_| Act::Say(Outcome::Listing(vec![]))),
+    ("that it could not decide", |_| Act::Say(Outcome::Undecided("no store\u{1b}[2J".to_owned()))),
 ];
 
 /// All at once: some of them take the whole deadline.

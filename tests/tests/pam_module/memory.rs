@@ -24,7 +24,7 @@ fn no_code_stays_in_memory() {
         }),
         ("PAM_AUTHINFO_UNAVAIL", |request| match &request.ask {
             Ask::Begin(_) => Act::Say(asks()),
-            _ => Act::Say(Outcome::Undecided { line: "no store".to_owned() }),
+            _ => Act::Say(Outcome::Undecided("no store".to_owned())),
         }),
     ];
     for (expected, act) in after {

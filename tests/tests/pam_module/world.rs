@@ -87,7 +87,7 @@ pub fn usual(request: &Request) -> Act {
         Ask::Begin(_) => asks(),
         Ask::Verify(verify) if verify.code.expose() == CODE => accepts(),
         Ask::Verify(_) => refuses(),
-        _ => Outcome::Invalid { line: "no front end asks for this".to_owned() },
+        _ => Outcome::Invalid("no front end asks for this".to_owned()),
     })
 }
 
