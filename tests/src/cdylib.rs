@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,8 @@ impl Promise<'_> {
         let listed = said(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(self.library));
         let mut found: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
         let mut expected = self.exports.to_vec();
-        (found.sort_unstable(), expected.sort_unstable());
+        found.sort_unstable();
+        expected.sort_unstable();
         assert_eq!(found, expected, "exported by {}", self.library.display());
     }
 
@@ -86,11 +87,11 @@ fn said(command: &mut Command) -> String {
 /// # Panics
 /// When it can't be built.
 pub fn release(package: &str, name: &str) -> PathBuf {
-    static BUILT: Mutex<BTreeMap<String, ()>> = Mutex::new(BTreeMap::new());
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let this = env::current_exe().expect("/proc");
     let target = this.ancestors().nth(3).expect("…/target/PROFILE/deps/TEST");
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    built.entry(package.to_owned()).or_insert_with(|| {
+    if built.insert(package.to_owned()) {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(["build", "--release", "--quiet", "--offline", "--package", package]);
@@ -98,6 +99,6 @@ pub fn release(package: &str, name: &str) -> PathBuf {
         command.arg("--manifest-path").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
         let output = command.output().expect("cargo");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    });
+    }
     target.join("release").join(name)
 }

@@ -4,7 +4,6 @@
 #![allow(unsafe_code, clippy::expect_used)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
-use std::marker::PhantomData;
 use std::path::Path;
 use std::ptr::{null, null_mut};
 
@@ -83,9 +82,10 @@ pub enum Item {
 pub struct Transaction<'a> {
     handle: *mut c_void,
     status: c_int,
-    // The pointer to it is in the handle.
+    // The handle points at this box: PAM carries one pointer, and a reference
+    // to a trait object is two.
+    #[allow(clippy::redundant_allocation)]
     _person: Box<&'a dyn Person>,
-    _lifetime: PhantomData<&'a ()>,
 }
 
 impl<'a> Transaction<'a> {
@@ -110,7 +110,7 @@ impl<'a> Transaction<'a> {
                 &raw mut handle,
             )
         };
-        if status == 0 { Ok(Self { handle, status, _person: person, _lifetime: PhantomData }) } else { Err(status) }
+        if status == 0 { Ok(Self { handle, status, _person: person }) } else { Err(status) }
     }
 
     /// pam_set_item(3).
