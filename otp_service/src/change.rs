@@ -81,7 +81,8 @@ impl Service {
         let key = fingerprint(&add.key)?;
         let note = add.note.as_deref().map(lines::bounded);
         let (names, inside) = (add.credentials.clone(), account.clone());
-        self.change(asked, &owner, Some(&account), format!("added key {key}"), move |record| {
+        let new = Some(Record::new(owner.clone()));
+        self.change_or_begin(asked, &owner, Some(&account), format!("added key {key}"), new, move |record| {
             if record.entry(&inside, Some(&key)).is_some() {
                 return Err("this key is enrolled already".to_owned());
             }
@@ -149,12 +150,26 @@ impl Service {
         what: String,
         change: impl FnOnce(&mut Record) -> Changed + Send + 'static,
     ) -> Result<Outcome, Stop> {
+        self.change_or_begin(asked, owner, account, what, None, change)
+    }
+
+    /// The same, beginning with the record `new` where there is none.
+    fn change_or_begin(
+        &self,
+        asked: &Asked,
+        owner: &Owner,
+        account: Option<&Account>,
+        what: String,
+        new: Option<Record>,
+        change: impl FnOnce(&mut Record) -> Changed + Send + 'static,
+    ) -> Result<Outcome, Stop> {
         let mut row = asked.row("change", what);
         row.owner = owner.to_string();
         row.account = account.map(ToString::to_string).unwrap_or_default();
         let nobody = format!("nothing is enrolled for {owner}");
         self.transact(asked, Some(owner.clone()), move |record| {
-            let changed = record.ok_or(nobody).and_then(|mut record| change(&mut record).map(|line| (record, line)));
+            let changed =
+                record.or(new).ok_or(nobody).and_then(|mut record| change(&mut record).map(|line| (record, line)));
             match changed {
                 Ok((record, line)) => Decision { record: Some(record), audit: vec![row], outcome: Outcome::Done(line) },
                 Err(line) => Decision { record: None, audit: vec![], outcome: Outcome::Invalid(line) },

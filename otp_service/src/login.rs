@@ -154,11 +154,11 @@ impl Service {
             return Err(Stop::Denied("Nothing of yours is enrolled in this account yet; ask root.".to_owned()));
         };
         let Some(code) = code else {
-            return Err(Stop::Denied("A code of yours is needed for this.".to_owned()));
+            return Err(Stop::CodeNeeded("A code of yours is needed for this.".to_owned()));
         };
         match self.spend(asked, &account, owner, code)? {
             Outcome::Accepted { .. } => Ok(()),
-            Outcome::Refused { line, .. } => Err(Stop::Denied(line)),
+            Outcome::Refused { line, .. } => Err(Stop::CodeNeeded(line)),
             _ => Err(Stop::Undecided("the code could not be judged".to_owned())),
         }
     }

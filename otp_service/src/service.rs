@@ -9,8 +9,8 @@ use otp_wire::{Ask, frame};
 
 use crate::access::{Access, Peer, Role, access};
 use crate::account::{self, Found};
-use crate::lines;
 use crate::scratch::Hasher;
+use crate::{harden, lines};
 
 /// Settings that requests depend on.
 #[derive(Debug, Clone)]
@@ -46,6 +46,7 @@ pub(crate) struct Asked {
 pub(crate) enum Stop {
     Invalid(String),
     Denied(String),
+    CodeNeeded(String),
     Undecided(String),
 }
 
@@ -69,6 +70,7 @@ impl From<Stop> for Outcome {
         match stop {
             Stop::Invalid(line) => Self::Invalid(line),
             Stop::Denied(line) => Self::Denied(line),
+            Stop::CodeNeeded(line) => Self::CodeNeeded(line),
             Stop::Undecided(line) => Self::Undecided(line),
         }
     }
@@ -99,6 +101,7 @@ impl Service {
             Err(stop) => stop.into(),
         };
         self.log_trouble(peer, &outcome);
+        harden::wipe_stack();
         Some(Reply { v: VERSION, id, outcome })
     }
 

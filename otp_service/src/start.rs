@@ -132,7 +132,10 @@ fn once(plan: &Plan) -> Result<(), Failure> {
     if plan.user {
         prepare_user_store(plan, &line)?;
     }
-    stdio::answer(&plan.open()?, peer, &line)
+    match plan.open() {
+        Ok(service) => stdio::answer(&service, peer, &line),
+        Err(failure) => stdio::refuse(&line, failure),
+    }
 }
 
 /// A user's first enrolment makes the user's store; there is nobody else to do

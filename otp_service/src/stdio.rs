@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use otp_wire::frame::{self, MAX_LISTING, MAX_REQUEST};
+use otp_wire::message::{Outcome, Reply, Request, VERSION};
 use otp_wire::socket::{read_line, write_line};
 
 use crate::access::Peer;
@@ -30,8 +31,23 @@ pub fn read() -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
 /// When it was not a request, or the reply can't be written.
 pub fn answer(service: &Service, peer: Peer, line: &[u8]) -> Result<(), Failure> {
     let reply = service.answer(peer, line, now());
-    let reply = reply.ok_or_else(|| Failure::at("standard input", "not a request"))?;
-    let line = frame::encode(&reply, MAX_LISTING).map_err(|why| Failure::at("reply", why))?;
+    send(&reply.ok_or_else(|| Failure::at("standard input", "not a request"))?)
+}
+
+/// Says why nothing can be decided. The caller may know: it is root, or the
+/// store is its own.
+///
+/// # Errors
+/// Always `failure`, for the log and the exit code.
+pub fn refuse(line: &[u8], failure: Failure) -> Result<(), Failure> {
+    if let Ok(request) = frame::decode::<Request>(line) {
+        send(&Reply { v: VERSION, id: request.id, outcome: Outcome::Undecided(failure.to_string()) })?;
+    }
+    Err(failure)
+}
+
+fn send(reply: &Reply) -> Result<(), Failure> {
+    let line = frame::encode(reply, MAX_LISTING).map_err(|why| Failure::at("reply", why))?;
     let stdout = std::io::stdout();
     write_line(&stdout.as_fd(), &line, Instant::now() + PATIENCE).map_err(|why| Failure::at("standard output", why))
 }

@@ -123,6 +123,10 @@ fn is_accepted(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Accepted { .. })
 }
 
+fn is_turned_away(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Denied(_) | Outcome::CodeNeeded(_))
+}
+
 /// Every verb that adds, shows or weakens a factor.
 fn weakening(credential: &str) -> Vec<Ask> {
     let account = ACCOUNT.to_owned();
@@ -156,13 +160,13 @@ fn a_uid_is_not_a_second_factor() {
         let before = format!("{:?}", world.ask(ROOT, Ask::List(Selection::default())));
         for ask in weakening(&enrolled.credential) {
             let verb = ask.verb();
-            assert!(matches!(world.ask(peer, ask), Outcome::Denied(_)), "{peer:?} {verb} without a code");
+            assert!(is_turned_away(&world.ask(peer, ask)), "{peer:?} {verb} without a code");
         }
         assert_eq!(format!("{:?}", world.ask(ROOT, Ask::List(Selection::default()))), before);
         for (number, ask) in weakening(&enrolled.credential).into_iter().enumerate().take(2) {
             let verb = ask.verb();
             let outcome = world.ask_with(peer, ask, "000000");
-            assert!(matches!(outcome, Outcome::Denied(_)), "{peer:?} {verb} with a wrong code ({number})");
+            assert!(is_turned_away(&outcome), "{peer:?} {verb} with a wrong code ({number})");
         }
     }
 }
@@ -186,7 +190,7 @@ fn with_a_code_an_owner_may_what_the_settings_say() {
     let enrolled = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
     let new = || Ask::ScratchNew(OwnerName { account: ACCOUNT.to_owned(), owner: None });
     assert!(matches!(world.ask_with(OWN, new(), &code(&enrolled, 0)), Outcome::Scratch(_)));
-    assert!(matches!(world.ask_with(OWN, new(), &code(&enrolled, 0)), Outcome::Denied(_)), "the code is spent");
+    assert!(matches!(world.ask_with(OWN, new(), &code(&enrolled, 0)), Outcome::CodeNeeded(_)), "the code is spent");
     let policy = Ask::KeyPolicy(KeyPolicy {
         account: ACCOUNT.to_owned(),
         key: key(1).to_string(),
@@ -216,7 +220,7 @@ fn the_first_credential_needs_no_code_where_the_settings_say_so() {
     assert!(matches!(world.ask(OWN, Ask::Enrol(enrol(ACCOUNT, None, None))), Outcome::Enrolled(_)));
     let mut second = enrol(ACCOUNT, None, None);
     second.label = Some("second".to_owned());
-    assert!(matches!(world.ask(OWN, Ask::Enrol(second)), Outcome::Denied(_)));
+    assert!(matches!(world.ask(OWN, Ask::Enrol(second)), Outcome::CodeNeeded(_)));
     let closed = World::new(false);
     assert!(matches!(closed.ask(OWN, Ask::Enrol(enrol(ACCOUNT, None, None))), Outcome::Denied(_)));
 }
@@ -447,6 +451,24 @@ fn the_audit_knows_and_holds_no_secret() {
     for secret in [right.as_str(), &scratch, enrolled.secret.expose(), "\u{1b}", "\\u{1b}[2J"] {
         assert!(!text.contains(secret) || secret == "\\u{1b}[2J", "{secret:?}");
     }
+}
+
+#[test]
+fn a_key_that_needs_no_code_begins_a_record() {
+    let world = World::new(false);
+    let add = KeyAdd {
+        account: ACCOUNT.to_owned(),
+        key: key(1).to_string(),
+        owner: None,
+        note: Some("rescue".to_owned()),
+        credentials: vec![],
+    };
+    assert!(matches!(world.ask(ROOT, Ask::KeyAdd(add)), Outcome::Done(_)));
+    assert!(matches!(world.ask(ROOT, Ask::Begin(login(ACCOUNT, &[key(1)]))), Outcome::Refused { .. }));
+    let policy =
+        KeyPolicy { account: ACCOUNT.to_owned(), key: key(1).to_string(), policy: "none".to_owned(), until: None };
+    assert!(matches!(world.ask(ROOT, Ask::KeyPolicy(policy)), Outcome::Done(_)));
+    assert_eq!(world.ask(ROOT, Ask::Begin(login(ACCOUNT, &[key(1)]))), Outcome::Pass {});
 }
 
 #[test]

@@ -41,7 +41,9 @@ impl fmt::Display for Error {
             Self::Newer(schema) => write!(f, "the store has schema {schema}, which is newer than this program"),
             Self::Damaged(what) => write!(f, "the store is damaged: {what}"),
             Self::NoKey(number) => write!(f, "sealing key {number} is missing"),
-            Self::Taken => f.write_str("belongs to another owner already"),
+            Self::Taken => {
+                f.write_str("this key, or logins without a key, belong to another owner of the account already")
+            }
             Self::Reused => f.write_str("the request id was used for another request"),
             Self::Random => f.write_str("no random numbers from the kernel"),
             Self::Closed => f.write_str("the store is closed"),

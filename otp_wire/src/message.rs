@@ -382,6 +382,9 @@ pub enum Outcome<S: Scope = Everything> {
     },
     /// The peer may not ask this; nothing was done. For the person.
     Denied(String),
+    /// This needs a code of the owner's in [`Request::authorisation`]: there was
+    /// none, or it was refused, as the line says. Nothing was done.
+    CodeNeeded(S::Of<String>),
     /// The request made no sense; nothing was done. For the person.
     Invalid(String),
     /// It could not be decided, so it is refused. For the log.

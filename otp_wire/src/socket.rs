@@ -17,6 +17,9 @@ use crate::frame::{self, MAX_REPLY, MAX_REQUEST};
 use crate::message::VERSION;
 use crate::{Error, Reply, Request, Scope, Verifier};
 
+/// How long a verifier that hangs up is tried again.
+const BUSY: Duration = Duration::from_secs(1);
+
 /// Asks the service that listens at a path.
 pub struct SocketVerifier {
     path: PathBuf,
@@ -48,10 +51,7 @@ impl SocketVerifier {
                 Ok(()) => break,
                 Err(Errno::INTR) => {}
                 // The queue of connections is full: a moment later it may not be.
-                Err(Errno::AGAIN) if Instant::now() < deadline => {
-                    let pause = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
-                    let _ = poll(&mut [], Some(&pause));
-                }
+                Err(Errno::AGAIN) if Instant::now() < deadline => pause(),
                 Err(errno) => return Err(absent(errno)),
             }
         }
@@ -63,8 +63,15 @@ impl SocketVerifier {
 
 impl<S: Scope> Verifier<S> for SocketVerifier {
     fn ask(&self, request: &Request<S>, deadline: Instant) -> Result<Reply<S>, Error> {
-        let socket = self.connect(deadline)?;
-        exchange(&socket, request, deadline, self.max_reply)
+        let patience = Instant::now() + BUSY;
+        loop {
+            let socket = self.connect(deadline)?;
+            match exchange(&socket, request, deadline, self.max_reply) {
+                // Hung up on: too many of this uid at once. The id makes it the same request.
+                Err(Error::Broken(_)) if Instant::now() < patience.min(deadline) => pause(),
+                answer => return answer,
+            }
+        }
     }
 }
 
@@ -154,8 +161,44 @@ fn wait(socket: &impl AsFd, what: PollFlags, deadline: Instant) -> Result<(), Er
     }
 }
 
+/// Gives a busy verifier a moment.
+fn pause() {
+    let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 }));
+}
+
 /// A span of time as poll(2) wants it.
 #[must_use]
 pub fn timespec(span: Duration) -> Timespec {
     Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: span.subsec_nanos().into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::message::Outcome;
+    use crate::{Ask, DEADLINE, LoginsOnly};
+
+    #[test]
+    fn a_verifier_that_hangs_up_is_asked_again_with_the_same_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let verifier = std::thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&connection).read_line(&mut line).unwrap();
+            let request: Request = frame::decode(line.as_bytes()).unwrap();
+            let reply: Reply = Reply { v: VERSION, id: request.id, outcome: Outcome::Pass {} };
+            connection.write_all(&frame::encode(&reply, MAX_REPLY).unwrap()).unwrap();
+        });
+        let own = rustix::process::geteuid().as_raw();
+        let request = Request::<LoginsOnly>::new(Ask::Status {}).unwrap();
+        let reply = SocketVerifier::new(&path, vec![own]).ask(&request, Instant::now() + DEADLINE).unwrap();
+        assert_eq!(reply.outcome, Outcome::Pass {});
+        verifier.join().unwrap();
+    }
 }

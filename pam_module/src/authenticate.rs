@@ -209,15 +209,9 @@ impl<H: Host> Call<'_, H> {
         }
     }
 
-    /// Asks the verifier. A broken connection is tried once more: a request's
-    /// id gets the same verdict again, so nothing is spent twice.
     fn ask(&self, account: &str, request: &Request<LoginsOnly>) -> Result<Outcome<LoginsOnly>, Error> {
         let deadline = Instant::now() + DEADLINE;
-        let mut reply = self.verifier.ask(request, deadline);
-        if let (Err(Error::Broken(_)), Ask::Verify(_)) = (&reply, &request.ask) {
-            reply = self.verifier.ask(request, deadline);
-        }
-        let outcome = reply.map(|reply| reply.outcome);
+        let outcome = self.verifier.ask(request, deadline).map(|reply| reply.outcome);
         self.debug(&format!("{account}: {}: {}", request.ask.verb(), answered(&outcome)));
         outcome
     }

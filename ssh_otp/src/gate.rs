@@ -14,6 +14,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// What to say when there is neither a code nor a way to ask for one.
 pub const NO_TERMINAL: &str = "oathgate: this key needs a code, and there is no terminal to ask on; put it in front of \
                                the command, as in `LC_OTP=123456 scp …`, or log in with a terminal";
+/// What to say when nobody ever enrolled anything for the account.
+const NOTHING_ENROLLED: &str = "oathgate: nothing is enrolled for this account; ask your administrator";
 /// What to say when it can't be decided; why is for the log.
 const NEUTRAL: &str = "oathgate: cannot check codes right now; ask your administrator";
 
@@ -169,7 +171,7 @@ fn answer(verifier: &dyn Verifier<LoginsOnly>, ask: Ask<LoginsOnly>) -> Answer {
             Answer::Needed { label: label.filter(|label| label.parse::<Label>().is_ok()), line }
         }
         (_, Ok(Outcome::Refused { line, .. })) => Answer::Refused(line),
-        (_, Ok(Outcome::Absent {})) => Answer::Unusable("nothing is enrolled for this account".to_owned()),
+        (true, Ok(Outcome::Absent {})) => Answer::Refused(NOTHING_ENROLLED.to_owned()),
         (_, Ok(Outcome::Denied(line) | Outcome::Invalid(line) | Outcome::Undecided(line))) => Answer::Unusable(line),
         (_, Ok(_)) => Answer::Unusable("the verifier answered another question".to_owned()),
         (_, Err(error)) => Answer::Unusable(error.to_string()),
@@ -266,7 +268,6 @@ mod tests {
     fn refusals() -> Vec<Result<Outcome<LoginsOnly>, Error>> {
         let line = || "secret reason".to_owned();
         vec![
-            Ok(Outcome::Absent {}),
             Ok(Outcome::Denied(line())),
             Ok(Outcome::Invalid(line())),
             Ok(Outcome::Undecided(line())),
@@ -309,6 +310,12 @@ mod tests {
     fn a_refusal_at_begin_is_told() {
         let script = Script::new(vec![Ok(refused("locked, ask your administrator"))]);
         assert_eq!(run(&script, code("1"), &mut typing(&["1"])), Err(Shut::saying("locked, ask your administrator")));
+    }
+
+    #[test]
+    fn an_account_without_anything_is_told_so() {
+        let shut = run(&Script::new(vec![Ok(Outcome::Absent {})]), code("123456"), &mut typing(&["1"]));
+        assert_eq!(shut, Err(Shut::saying(NOTHING_ENROLLED)));
     }
 
     #[test]

@@ -87,9 +87,9 @@ impl<'a> Client<'a> {
         for tried in 0..=TRIES {
             let reply = self.verifier.ask(&request, Instant::now() + DEADLINE);
             match reply.map_err(|error| unreachable_verifier(&error, &self.call))?.outcome {
-                // The code was judged before anything else was: it was not the one.
-                Outcome::Denied(line) if request.authorisation.is_some() => eprintln!("{}", escape(&line)),
-                Outcome::Denied(line) if wants_code(&line) => {}
+                // A code is judged before anything else is: it was not the one.
+                Outcome::CodeNeeded(line) if request.authorisation.is_some() => eprintln!("{}", escape(&line)),
+                Outcome::CodeNeeded(_) => {}
                 Outcome::Denied(line) => return Err(denied(&line)),
                 Outcome::Invalid(line) => return Err(Failure::no(line)),
                 Outcome::Undecided(line) => return Err(undecided(&line)),
@@ -120,12 +120,6 @@ impl<'a> Client<'a> {
             other => Err(unexpected(&other)),
         }
     }
-}
-
-/// The convention between the service and this program: a line of
-/// [`Outcome::Denied`] that a code would help against speaks of a code.
-fn wants_code(line: &str) -> bool {
-    line.to_ascii_lowercase().contains("code")
 }
 
 fn denied(line: &str) -> Failure {
@@ -224,8 +218,8 @@ mod tests {
         Ask::ScratchNew(OwnerName { account: "alice".to_owned(), owner: None })
     }
 
-    fn denied(line: &str) -> Outcome {
-        Outcome::Denied(line.to_owned())
+    fn code_needed(line: &str) -> Outcome {
+        Outcome::CodeNeeded(line.to_owned())
     }
 
     fn done() -> Outcome {
@@ -234,24 +228,25 @@ mod tests {
 
     #[test]
     fn a_code_is_asked_for_only_where_one_is_wanted() {
-        let script = Script::of([denied("A code of yours is needed for this."), done()]);
+        let script = Script::of([code_needed("A code of yours is needed for this."), done()]);
         assert_eq!(Client::of(&script, &Typist::of(&["123456"])).done(ask()).unwrap(), "Done.");
         let asked = script.asked();
         assert_eq!(asked[0]["authorisation"], serde_json::Value::Null);
         assert_eq!(asked[1]["authorisation"], "123456");
         assert_eq!(asked[0]["ask"], asked[1]["ask"]);
 
-        let script = Script::of([denied("Only root may ask for audit; try it with sudo.")]);
+        let script = Script::of([Outcome::Denied("Only root may ask for audit; try it with sudo.".to_owned())]);
         let failure = Client::of(&script, &Typist::of(&["123456"])).done(ask()).unwrap_err();
         assert_eq!((failure.exit, script.asked().len()), (Exit::No, 1));
     }
 
     #[test]
     fn a_wrong_code_is_asked_for_again_but_not_for_ever() {
-        let wanted = || denied("A code of yours is needed for this.");
-        let script = Script::of([wanted(), denied("Wrong code."), done()]);
+        let wanted = || code_needed("A code of yours is needed for this.");
+        let script = Script::of([wanted(), code_needed("Wrong code."), done()]);
         assert!(Client::of(&script, &Typist::of(&["1", "2"])).done(ask()).is_ok());
-        let script = Script::of([wanted(), denied("Wrong code."), denied("Wrong code."), denied("Wrong code.")]);
+        let script =
+            Script::of([wanted(), code_needed("Wrong code."), code_needed("Wrong code."), code_needed("Wrong code.")]);
         let failure = Client::of(&script, &Typist::of(&["1", "2", "3", "4"])).done(ask()).unwrap_err();
         assert_eq!((failure.exit, script.asked().len()), (Exit::No, 4));
     }
@@ -259,7 +254,7 @@ mod tests {
     #[test]
     fn without_a_terminal_or_a_will_nothing_is_sent() {
         for typed in [&[][..], &["^C"]] {
-            let script = Script::of([denied("A code of yours is needed for this.")]);
+            let script = Script::of([code_needed("A code of yours is needed for this.")]);
             assert_eq!(Client::of(&script, &Typist::of(typed)).done(ask()).unwrap_err().exit, Exit::No);
             assert_eq!(script.asked().len(), 1);
         }

@@ -317,23 +317,6 @@ fn nobody_to_ask_is_undecided() {
 }
 
 #[test]
-fn a_broken_connection_is_tried_again_with_the_same_id() {
-    let broken = || Err(Error::Broken(io::ErrorKind::ConnectionReset.into()));
-    for (begin, verify, code, verbs) in [
-        (vec![Ok(ask(None))], vec![broken(), Ok(accepted())], PamResultCode::PAM_SUCCESS, 3),
-        (vec![Ok(ask(None))], vec![broken(), Ok(refused())], PamResultCode::PAM_AUTH_ERR, 3),
-        (vec![Ok(ask(None))], vec![broken(), broken()], PamResultCode::PAM_AUTHINFO_UNAVAIL, 3),
-        (vec![broken()], vec![], PamResultCode::PAM_AUTHINFO_UNAVAIL, 1),
-    ] {
-        let verifier = FakeVerifier::new(begin.into_iter().chain(verify));
-        let end = authenticate(&mut FakeHost::default(), &verifier, &Options::default());
-        assert_eq!((end.code(), verifier.verbs().len()), (code, verbs), "{end}");
-        let asked = verifier.asked.borrow();
-        assert!(asked.len() < 3 || asked[1].id == asked[2].id, "the same id");
-    }
-}
-
-#[test]
 fn the_log_never_has_a_code() {
     for verdict in [accepted(), refused(), Outcome::Pass {}] {
         let verifier = FakeVerifier::new([Ok(ask(None)), Ok(verdict)]);

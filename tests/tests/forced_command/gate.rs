@@ -190,7 +190,6 @@ type Misdeed = (&'static str, fn() -> Act);
 /// What the verifier may do instead of its job.
 fn misbehaviour() -> Vec<Misdeed> {
     vec![
-        ("absent", || Act::Say(Outcome::Absent {})),
         ("undecided", || Act::Say(Outcome::Undecided("the disk is full".into()))),
         ("denied", || Act::Say(Outcome::Denied("not you".into()))),
         ("invalid", || Act::Say(Outcome::Invalid("what?".into()))),
