@@ -8,11 +8,16 @@
 use std::ffi::{CStr, c_char};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::null_mut;
 
 use libc::{c_int, pid_t};
 use pam::module::PamHandle;
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, pidfd_open, pidfd_send_signal, waitid,
+    waitpid,
+};
 
 use crate::Oathgate;
 
@@ -35,9 +40,10 @@ pub(crate) fn getenv<'a>(handle: &'a mut PamHandle, name: &CStr) -> Option<&'a C
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) })
 }
 
-/// A started program. It is ended and waited for when dropped, also where the
-/// host ignores SIGCHLD or reaps our children itself.
-pub(crate) struct Child(pid_t);
+/// A started program. It is ended and waited for when dropped. It is held by
+/// a descriptor, because its number may be somebody else's by then: a host
+/// that ignores SIGCHLD, or reaps all its children, reaps this one too.
+pub(crate) struct Child(OwnedFd);
 
 impl Child {
     /// Starts `program --stdio` with `stdio` as its standard input and output,
@@ -49,7 +55,7 @@ impl Child {
         plan.arrange(stdio.as_raw_fd())?;
         let argv = [program.as_ptr().cast_mut(), c"--stdio".as_ptr().cast_mut(), null_mut()];
         let envp = [null_mut()];
-        let mut pid = 0;
+        let mut pid: pid_t = 0;
         // SAFETY: every pointer lives to the end of the call; argv and envp end
         // in null, as posix_spawn(3) wants, and are not written to.
         let code = unsafe {
@@ -62,20 +68,24 @@ impl Child {
                 envp.as_ptr(),
             )
         };
-        check(code).map(|()| Self(pid))
+        check(code)?;
+        let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(child) => Ok(Self(child)),
+            Err(errno) => {
+                // It waits for its request, so the number is still its own.
+                let _ = kill_process(pid, Signal::KILL);
+                let _ = waitpid(Some(pid), WaitOptions::empty());
+                Err(errno.into())
+            }
+        }
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // SAFETY: no pointers. Our child keeps its number until it is waited for.
-        unsafe { libc::kill(self.0, libc::SIGKILL) };
-        // SAFETY: a null status is allowed (waitpid(2)).
-        while unsafe { libc::waitpid(self.0, null_mut(), 0) } < 0 {
-            if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-                return;
-            }
-        }
+        let _ = pidfd_send_signal(&self.0, Signal::KILL);
+        while matches!(waitid(WaitId::PidFd(self.0.as_fd()), WaitIdOptions::EXITED), Err(Errno::INTR)) {}
     }
 }
 
@@ -150,9 +160,11 @@ fn check(code: c_int) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::ptr::NonNull;
-
-    use std::ptr::null;
+    use std::ffi::CString;
+    use std::io::Read;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+    use std::ptr::{NonNull, null};
 
     use pam::constants::PamResultCode;
     use pam::macros::invoke_hook;
@@ -190,6 +202,63 @@ mod tests {
                 assert_eq!(code, PamResultCode::PAM_ABORT, "case {index}");
             }
         }
+    }
+
+    /// Starts a script; it, and our end of its standard streams.
+    fn start(script: &str) -> (Child, UnixStream) {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let program = CString::new(program.to_str().unwrap()).unwrap();
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let child = loop {
+            match Child::start(&program, theirs.as_fd()) {
+                // A child of another test still holds the script open for writing.
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
+                started => break started.unwrap(),
+            }
+        };
+        drop(theirs);
+        // The shell has read its script by then.
+        assert_eq!(ours.read(&mut [0]).unwrap(), 1);
+        (child, ours)
+    }
+
+    fn said(script: &str) -> String {
+        let (_child, mut ours) = start(&format!("echo -n x\n{script}"));
+        let mut said = String::new();
+        ours.read_to_string(&mut said).unwrap();
+        said
+    }
+
+    #[test]
+    fn a_child_inherits_nothing() {
+        // Without CLOEXEC, as a careless host would have it.
+        let (careless, _other) = UnixStream::pair().unwrap();
+        rustix::io::fcntl_setfd(&careless, rustix::io::FdFlags::empty()).unwrap();
+        assert_eq!(said("echo $# $1; pwd; cat /proc/$$/environ"), "1 --stdio\n/\n");
+        assert_eq!(said("readlink /proc/$$/fd/* | grep -c socket"), "2\n");
+        assert_eq!(said("readlink /proc/$$/fd/2"), "/dev/null\n");
+        // This process ignores SIGPIPE, as every Rust program does. Signals 32
+        // and 33 belong to the C library, which leaves them as they are.
+        let signals = said("sed -n 's/^Sig[BI][lg][kn]:.*\\(........\\)$/\\1/p' /proc/$$/status");
+        let masks: Vec<u32> = signals.lines().map(|mask| u32::from_str_radix(mask, 16).unwrap()).collect();
+        assert!(masks.len() == 2 && masks.iter().all(|mask| mask & 0x7fff_ffff == 0), "{signals}");
+    }
+
+    #[test]
+    fn a_child_that_hangs_is_ended() {
+        let (child, mut ours) = start("echo -n x; exec sleep 1000");
+        drop(child);
+        assert_eq!(ours.read(&mut [0]).unwrap(), 0, "nobody holds the other end");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error() {
+        let (_ours, theirs) = UnixStream::pair().unwrap();
+        let error = Child::start(c"/nonexistent/oathgated", theirs.as_fd()).map(drop).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
