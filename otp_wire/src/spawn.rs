@@ -1,4 +1,4 @@
-//! The verifier as a program that is started for one request: a user's own.
+//! The verifier as a program that is started for one request.
 
 use std::ffi::OsString;
 use std::io;
@@ -21,6 +21,12 @@ pub struct SpawnVerifier {
 }
 
 impl SpawnVerifier {
+    /// The system's store, for root.
+    #[must_use]
+    pub fn system(program: &Path) -> Self {
+        Self { program: program.to_owned(), arguments: vec!["--stdio".into()], max_reply: MAX_REPLY }
+    }
+
     /// The store of the calling user, in the home directory `home`.
     #[must_use]
     pub fn user_store(program: &Path, home: &Path) -> Self {

@@ -14,6 +14,7 @@ use otp_wire::{SocketVerifier, SpawnVerifier, Verifier};
 
 use crate::cli::Reach;
 use crate::error::Failure;
+use crate::settings::{self, Decides};
 use crate::terminal::{Person, Typed};
 
 /// Somebody's connection to a verifier.
@@ -37,7 +38,7 @@ impl<'a> Client<'a> {
     /// # Errors
     /// When there is no home directory or no program to start.
     pub fn new(reach: &Reach, person: &'a dyn Person) -> Result<Self, Failure> {
-        let verifier = if reach.user_store { user_store()? } else { socket(reach.socket.as_deref()) };
+        let verifier = if reach.user_store { user_store()? } else { system(reach.socket.as_deref())? };
         let uid = Uid::effective();
         let me = User::from_uid(uid).ok().flatten().and_then(|user| user.name.parse().ok());
         Ok(Self { verifier, person, call: call(reach), root: uid.is_root() && !reach.user_store, me })
@@ -175,14 +176,23 @@ fn call(reach: &Reach) -> String {
     }
 }
 
-fn socket(named: Option<&Path>) -> Box<dyn Verifier> {
+/// The system's verifier: at the socket that is named, or as the settings say.
+fn system(named: Option<&Path>) -> Result<Box<dyn Verifier>, Failure> {
     let me = Uid::effective();
-    let usual = if me.is_root() { ROOT_SOCKET } else { PUBLIC_SOCKET };
     let mut trusted = system_uids();
-    if named.is_some() {
-        trusted.push(me.as_raw());
-    }
-    Box::new(SocketVerifier::new(named.unwrap_or(Path::new(usual)), trusted).max_reply(MAX_LISTING))
+    let path = match named {
+        Some(path) => {
+            trusted.push(me.as_raw());
+            path
+        }
+        None if !me.is_root() => Path::new(PUBLIC_SOCKET),
+        None if settings::decides(Path::new(settings::SYSTEM))? == Decides::Spawn => {
+            let program = SpawnVerifier::beside_caller().map_err(Failure::undecided)?;
+            return Ok(Box::new(SpawnVerifier::system(&program).max_reply(MAX_LISTING)));
+        }
+        None => Path::new(ROOT_SOCKET),
+    };
+    Ok(Box::new(SocketVerifier::new(path, trusted).max_reply(MAX_LISTING)))
 }
 
 /// The home directory. Whoever can set this variable is the owner of the store.

@@ -27,7 +27,7 @@ pub fn run(reach: &Reach, out: &mut Output) -> Result<(), Failure> {
     let status = Command::new(&program).arg("--init").env_clear().current_dir("/").status();
     match status {
         Ok(status) if status.success() => {
-            out.line("Next: systemctl enable --now oathgated, and then: sudo oathgate enrol ACCOUNT")
+            out.line("Next: systemctl enable --now oathgated-root.socket oathgated.socket, and then: sudo oathgate enrol ACCOUNT")
         }
         Ok(_) => Err(Failure::undecided("oathgated did not make the store; its message stands above")),
         Err(error) => Err(Failure::undecided(format!("can't start {}: {error}", program.display()))),

@@ -20,6 +20,7 @@ mod pages;
 mod qr;
 mod run;
 mod scratch;
+mod settings;
 mod ssh;
 mod status;
 mod terminal;
