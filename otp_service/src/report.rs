@@ -145,5 +145,7 @@ fn audit_row(row: otp_store::AuditRow) -> AuditRow {
         address: row.address,
         peer: row.peer,
         claimed: row.claimed,
+        count: row.count,
+        until: row.until,
     }
 }

@@ -137,6 +137,10 @@ pub struct AuditRow {
     pub peer: u32,
     /// Whether service, key and address are claims of that uid.
     pub claimed: bool,
+    /// How many refusals of one minute this row stands for; set by the store.
+    pub count: u64,
+    /// When the last of them was, where there are several; set by the store.
+    pub until: Option<UnixTime>,
 }
 
 /// Which audit rows.

@@ -1,5 +1,6 @@
 //! The store on one host: SQLite, one writer, durable before the answer.
 
+mod audit;
 mod rows;
 mod schema;
 mod writer;
@@ -96,6 +97,18 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Copies the whole database, as it is at this moment, into the file `to` in
+/// our own folder, mode 0600. What was there before is lost.
+fn copy_into(connection: &Connection, to: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(to) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(Error::Io(to.to_owned(), why)),
+        _ => place::write_new(to, b"", 0o600)?,
+    }
+    let name = to.to_str().ok_or_else(|| Error::Place(to.to_owned(), "not a name in UTF-8".to_owned()))?;
+    connection.execute("VACUUM INTO ?1", [name])?;
+    File::open(to).and_then(|file| file.sync_all()).map_err(|why| Error::Io(to.to_owned(), why))
+}
+
 fn lock(path: &Path) -> Result<File, Error> {
     let io = |why| Error::Io(path.to_owned(), why);
     let mut options = OpenOptions::new();
@@ -133,7 +146,7 @@ impl Store for SqliteStore {
     }
 
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-        self.reading(|connection| rows::audit(connection, filter))
+        self.reading(|connection| audit::read(connection, filter))
     }
 
     fn report(&self) -> Result<Report, Error> {

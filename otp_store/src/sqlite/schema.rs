@@ -11,7 +11,7 @@ use crate::Error;
 const APPLICATION_ID: i32 = 0x6f61_7468;
 
 /// One step each; `user_version` counts the steps that were taken.
-const MIGRATIONS: [&str; 1] = [VERSION_1];
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
     CREATE TABLE owner (
@@ -62,6 +62,18 @@ const VERSION_1: &str = "
     CREATE INDEX audit_account ON audit (account, id);
 ";
 
+const VERSION_2: &str = "
+    -- Repeated refusals: how many, and when the last one was.
+    ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE audit ADD COLUMN until INTEGER;
+    -- Bytes of all rows up to this one, so that the size of the rest is known at once.
+    ALTER TABLE audit ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+    UPDATE audit SET total = sums.total FROM (
+        SELECT id, sum(150 + length(reason) + length(account) + length(owner) + length(service) + length(key)
+                       + length(address)) OVER (ORDER BY id) AS total FROM audit
+    ) AS sums WHERE sums.id = audit.id;
+";
+
 /// Makes the tables in an empty database.
 pub(super) fn create(connection: &mut Connection, journal: Journal) -> Result<(), Error> {
     settings(connection, journal)?;
@@ -110,14 +122,14 @@ fn settings(connection: &Connection, journal: Journal) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps a copy of the store as it was before a migration.
+/// Keeps a copy of the store as it was before a migration. One that is there
+/// already was left by a migration that was cut short, so it is made anew.
 fn copy(connection: &Connection, path: &Path, version: u32) -> Result<(), Error> {
     let copy = path.with_extension(format!("schema-{version}.db"));
-    connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
-    Ok(())
+    super::copy_into(connection, &copy)
 }
 
-fn migrate(connection: &mut Connection, from: u32) -> Result<(), Error> {
+pub(super) fn migrate(connection: &mut Connection, from: u32) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
     let from = from.max(version(&transaction)?);

@@ -172,4 +172,9 @@ pub struct AuditRow {
     pub peer: u32,
     /// Whether service, key and address are claims of that uid.
     pub claimed: bool,
+    /// How often: refusals that are alike in all but their time are one row a minute.
+    pub count: u64,
+    /// The last of them, in seconds since 1970, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
 }
