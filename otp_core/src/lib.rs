@@ -8,6 +8,7 @@
 
 pub mod decide;
 pub mod input;
+pub mod merge;
 pub mod name;
 pub mod otp;
 pub mod record;
@@ -18,6 +19,7 @@ pub mod uri;
 
 pub use decide::{Accepted, Admission, Attempt, Refusal, Verdict, admit, decide};
 pub use input::Input;
+pub use merge::merge;
 pub use name::{Account, CredentialId, Label, Owner};
 pub use otp::{Algorithm, Digits, Period};
 pub use record::{Credential, Door, Entry, Factor, Policy, Proof, Record, State};

@@ -14,7 +14,7 @@ use crate::account;
 use crate::arguments::Arguments;
 use crate::config::{self, Config};
 use crate::service::{Service, Settings};
-use crate::{Failure, harden, listen, stdio};
+use crate::{Failure, harden, listen, stdio, upkeep};
 
 /// Where the system keeps its store and its sealing keys by default.
 const SYSTEM_STORE: &str = "/var/lib/oathgate/store.db";
@@ -24,10 +24,10 @@ const USER_STORE: &str = ".local/share/oathgate/store.db";
 const USER_KEYS: &str = ".config/oathgate/keys";
 
 /// Everything that has to be known before the store is opened.
-struct Plan {
+pub(crate) struct Plan {
     config: Config,
-    store: PathBuf,
-    keys: PathBuf,
+    pub(crate) store: PathBuf,
+    pub(crate) keys: PathBuf,
     /// The user whose own store it is.
     user: bool,
 }
@@ -43,7 +43,13 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
         return once(&Plan::new(arguments)?);
     }
     let plan = Plan::new(arguments)?;
-    if arguments.init { init(&plan) } else { serve(&plan, arguments) }
+    match arguments {
+        Arguments { init: true, .. } => init(&plan),
+        Arguments { backup: true, .. } => upkeep::backup(&plan),
+        Arguments { restore: true, .. } => upkeep::restore(&plan),
+        Arguments { rotate: true, .. } => upkeep::rotate(&plan),
+        _ => serve(&plan, arguments),
+    }
 }
 
 impl Plan {
@@ -66,7 +72,7 @@ impl Plan {
         })
     }
 
-    fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.store.parent().unwrap_or(Path::new("/"))
     }
 

@@ -19,6 +19,7 @@ use otp_core::{Account, CredentialId, Fingerprint, Owner, Record, UnixTime};
 
 pub use error::Error;
 pub use sealing::SealingKeys;
+pub use sqlite::backup::{Restored, backup, restore};
 pub use sqlite::{Journal, SqliteStore};
 
 /// For so many seconds a request that is repeated gets the same answer.

@@ -68,6 +68,10 @@ pub enum Verb {
     Audit(Audit),
     /// Show how the verifier is
     Status(Status),
+    /// Write a copy of the store into a new file, while it is in use
+    Backup(Backup),
+    /// Put a copy in the place of the store; nothing that was used becomes usable again
+    Restore(Restore),
     /// Prepare the system's store, once, as root
     Init,
     /// Print completions for a shell
@@ -329,6 +333,20 @@ pub enum Verdict {
     Refuse,
     /// Something was changed
     Change,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The new file; the sealing keys are not in it
+    pub file: PathBuf,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// What `oathgate backup` wrote
+    pub file: PathBuf,
 }
 
 /// Arguments of `status`.

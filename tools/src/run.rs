@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
-use crate::{audit, credential, enrol, init, key, list, pages, scratch, ssh, status, verify};
+use crate::{audit, backup, credential, enrol, init, key, list, pages, scratch, ssh, status, verify};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -48,6 +48,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Ssh(Ssh::Remove(line)) => ssh::remove(&cli.reach, line, out),
         Verb::Audit(arguments) => audit::run(&client()?, arguments, out),
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
+        Verb::Backup(arguments) => backup::backup(&cli.reach, arguments, out),
+        Verb::Restore(arguments) => backup::restore(&cli.reach, arguments, out),
         Verb::Init => init::run(&cli.reach, out),
         Verb::Completions { shell } => pages::completions(*shell, out),
         Verb::Man { dir } => pages::man(dir),

@@ -19,6 +19,8 @@ pub(super) const KEEP_BYTES: u64 = 1_000_000_000;
 /// At most so many rows go in one transaction; more than one can add
 /// ([`super::writer::BATCH`]), and few enough that no login waits for it.
 pub(super) const STEP: u32 = 100;
+/// What [`read_row`] reads.
+const COLUMNS: &str = "id, at, verdict, reason, account, owner, service, key, address, peer, claimed, count, until";
 /// Bytes of a row beside its texts, with its place in the index.
 const ROW: usize = 100;
 
@@ -27,19 +29,36 @@ pub(super) fn write(connection: &Connection, row: &AuditRow) -> Result<(), Error
     if row.verdict == "refuse" && merge(connection, row)? {
         return Ok(());
     }
+    insert(connection, &AuditRow { count: 1, until: None, ..row.clone() })
+}
+
+/// Writes a row as it is, but with the next number.
+fn insert(connection: &Connection, row: &AuditRow) -> Result<(), Error> {
     let texts = [row.verdict, &row.reason, &row.account, &row.owner, &row.service, &row.key, &row.address];
     let bytes = texts.iter().map(|text| text.len()).sum::<usize>() + ROW;
     connection
         .prepare_cached(
-            "INSERT INTO audit (at, verdict, reason, account, owner, service, key, address, peer, claimed, total)
-             VALUES (:at, :verdict, :reason, :account, :owner, :service, :key, :address, :peer, :claimed,
-                     :bytes + coalesce((SELECT total FROM audit ORDER BY id DESC LIMIT 1), 0))",
+            "INSERT INTO audit (at, verdict, reason, account, owner, service, key, address, peer, claimed, count,
+                                until, total)
+             VALUES (:at, :verdict, :reason, :account, :owner, :service, :key, :address, :peer, :claimed, :count,
+                     :until, :bytes + coalesce((SELECT total FROM audit ORDER BY id DESC LIMIT 1), 0))",
         )?
         .execute(named_params! {
             ":at": row.at.cast_signed(), ":verdict": row.verdict, ":reason": row.reason, ":account": row.account,
             ":owner": row.owner, ":service": row.service, ":key": row.key, ":address": row.address,
-            ":peer": row.peer, ":claimed": row.claimed, ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
+            ":peer": row.peer, ":claimed": row.claimed, ":count": row.count.cast_signed(),
+            ":until": row.until.map(u64::cast_signed), ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
         })?;
+    Ok(())
+}
+
+/// Carries the rows of `from` that are newer than any in `to` over to it.
+pub(super) fn carry(from: &Connection, to: &Connection) -> Result<(), Error> {
+    let newest: i64 = to.query_row("SELECT coalesce(max(id), 0) FROM audit", [], |row| row.get(0))?;
+    let mut statement = from.prepare(&format!("SELECT {COLUMNS} FROM audit WHERE id > ?1 ORDER BY id"))?;
+    for row in statement.query_map([newest], read_row)? {
+        insert(to, &row?)?;
+    }
     Ok(())
 }
 
@@ -88,12 +107,12 @@ pub(super) fn trim(connection: &Connection, now: u64, keep_bytes: u64) -> Result
 
 /// The rows that `filter` lets through, newest first.
 pub(super) fn read(connection: &Connection, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, at, verdict, reason, account, owner, service, key, address, peer, claimed, count, until FROM audit
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM audit
          WHERE (?1 IS NULL OR account = ?1) AND (?2 IS NULL OR key = ?2)
            AND (?3 IS NULL OR verdict = ?3) AND coalesce(until, at) >= ?4
          ORDER BY id DESC LIMIT ?5",
-    )?;
+    ))?;
     let since = filter.since.unwrap_or(0).cast_signed();
     let rows =
         statement.query_map(params![filter.account, filter.key, filter.verdict, since, filter.limit], read_row)?;

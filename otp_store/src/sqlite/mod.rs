@@ -1,6 +1,7 @@
 //! The store on one host: SQLite, one writer, durable before the answer.
 
 mod audit;
+pub mod backup;
 mod rows;
 mod schema;
 mod writer;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::FlockOperation;
 
 use crate::{Answered, AuditFilter, AuditRow, Error, Report, SealingKeys, Store, Transaction, place};
 use writer::Writer;
@@ -35,8 +37,9 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     path: PathBuf,
     keys: Arc<SealingKeys>,
-    writer: Writer,
+    /// Closed before the writer, which alone can put the journal away.
     readers: Mutex<Vec<Connection>>,
+    writer: Writer,
     /// Held for as long as the store is open: a service and a spawned
     /// verifier never work on one store at the same time.
     _lock: File,
@@ -109,7 +112,12 @@ fn copy_into(connection: &Connection, to: &Path) -> Result<(), Error> {
     File::open(to).and_then(|file| file.sync_all()).map_err(|why| Error::Io(to.to_owned(), why))
 }
 
+/// Waits until nobody else has the store open, and keeps it so.
 fn lock(path: &Path) -> Result<File, Error> {
+    lock_as(path, FlockOperation::LockExclusive)
+}
+
+fn lock_as(path: &Path, operation: FlockOperation) -> Result<File, Error> {
     let io = |why| Error::Io(path.to_owned(), why);
     let mut options = OpenOptions::new();
     let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
@@ -120,8 +128,10 @@ fn lock(path: &Path) -> Result<File, Error> {
     if owner != own && owner != 0 {
         return Err(Error::Place(path.to_owned(), format!("belongs to uid {owner}; remove it")));
     }
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|why| io(why.into()))?;
-    Ok(file)
+    match rustix::fs::flock(&file, operation) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse),
+        other => other.map(|()| file).map_err(|why| io(why.into())),
+    }
 }
 
 impl Store for SqliteStore {

@@ -80,20 +80,30 @@ pub(super) fn create(connection: &mut Connection, journal: Journal) -> Result<()
     migrate(connection, 0)
 }
 
-/// Checks that the database is ours and of this version, and brings an older
-/// one up to it.
-pub(super) fn prepare(connection: &mut Connection, path: &Path, journal: Journal) -> Result<(), Error> {
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+/// The newest version, which this program writes.
+pub(super) fn newest() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// Checks that the database is ours and not newer than this program, and says
+/// of which version it is.
+pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<u32, Error> {
     let version = version(connection)?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if application != APPLICATION_ID || version == 0 {
-        return Err(Error::Foreign(path.to_owned()));
+    match version {
+        _ if application != APPLICATION_ID => Err(Error::Foreign(path.to_owned())),
+        0 => Err(Error::Foreign(path.to_owned())),
+        version if version > newest() => Err(Error::Newer(version)),
+        version => Ok(version),
     }
-    if version > known {
-        return Err(Error::Newer(version));
-    }
+}
+
+/// Checks that the database is ours, and brings an older one up to this
+/// version, after a copy was made.
+pub(super) fn prepare(connection: &mut Connection, path: &Path, journal: Journal) -> Result<(), Error> {
+    let version = recognise(connection, path)?;
     settings(connection, journal)?;
-    if version < known {
+    if version < newest() {
         copy(connection, path, version)?;
         migrate(connection, version)?;
     }
@@ -105,7 +115,7 @@ pub(super) fn version(connection: &Connection) -> Result<u32, Error> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn settings(connection: &Connection, journal: Journal) -> Result<(), Error> {
+pub(super) fn settings(connection: &Connection, journal: Journal) -> Result<(), Error> {
     let (mode, expected) = match journal {
         Journal::Wal => ("wal", "wal"),
         Journal::Delete => ("delete", "delete"),
@@ -137,6 +147,6 @@ pub(super) fn migrate(connection: &mut Connection, from: u32) -> Result<(), Erro
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
+    transaction.pragma_update(None, "user_version", newest())?;
     Ok(transaction.commit()?)
 }
