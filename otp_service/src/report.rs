@@ -45,6 +45,7 @@ impl Service {
             audit: report.audit,
             time: asked.now,
             sealing_key: self.keys.current(),
+            older_key: report.older_key,
             peer: asked.peer.role.name().to_owned(),
         })))
     }

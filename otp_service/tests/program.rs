@@ -308,3 +308,24 @@ fn a_back_up_is_made_beside_a_running_service_and_restored_without_one() {
     assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 1))), Ok(Outcome::Accepted { .. })));
     assert!(matches!(ask(&running.verifier("root"), verify(&scratch[1])), Ok(Outcome::Accepted { .. })));
 }
+
+#[test]
+fn the_next_sealing_key_is_used_from_the_next_start_on() {
+    let mut running = Running::start();
+    let (secret, _) = enrolled(&running.verifier("root"));
+    let keys = |running: &Running| match ask(&running.verifier("root"), Ask::Status {}).unwrap() {
+        Outcome::Status(report) => (report.sealing_key, report.older_key),
+        other => panic!("{other:?}"),
+    };
+    assert!(oathgated(running.folder.path(), &["--rotate"]).status.success());
+    assert_eq!(keys(&running), (1, 0));
+    running.restart(|_| {});
+    assert_eq!(keys(&running), (2, 1));
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 0))), Ok(Outcome::Accepted { .. })));
+    assert_eq!(keys(&running), (2, 0));
+    running.restart(|folder| fs::remove_file(folder.join("keys/1.key")).unwrap());
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 1))), Ok(Outcome::Accepted { .. })));
+
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(!oathgated(nothing.path(), &["--rotate"]).status.success(), "a first key is made by --init");
+}

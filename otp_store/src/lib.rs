@@ -172,4 +172,6 @@ pub struct Report {
     pub entries: u64,
     /// Audit rows.
     pub audit: u64,
+    /// Records that an older sealing key than the newest is needed for.
+    pub older_key: u64,
 }

@@ -160,6 +160,6 @@ impl Store for SqliteStore {
     }
 
     fn report(&self) -> Result<Report, Error> {
-        self.reading(rows::report)
+        self.reading(|connection| rows::report(connection, &self.keys))
     }
 }

@@ -82,9 +82,12 @@ pub(super) fn save(
     let after = Index::of(record);
     let (id, before) = match before {
         Some((id, before)) => {
-            connection
-                .prepare_cached("UPDATE owner SET record = ?2, sealing_key = ?3, mac = ?4 WHERE id = ?1")?
-                .execute(params![id, bytes, key, &mac[..]])?;
+            let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
+            let other_key = "UPDATE owner SET record = ?2, mac = ?4, sealing_key = ?3 WHERE id = ?1";
+            // The index of the keys is written only where the key changes.
+            if connection.prepare_cached(same_key)?.execute(params![id, bytes, key, &mac[..]])? == 0 {
+                connection.prepare_cached(other_key)?.execute(params![id, bytes, key, &mac[..]])?;
+            }
             (id, before)
         }
         None => {
@@ -166,7 +169,7 @@ pub(super) fn forget(connection: &Connection, now: u64) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn report(connection: &Connection) -> Result<Report, Error> {
+pub(super) fn report(connection: &Connection, keys: &SealingKeys) -> Result<Report, Error> {
     let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     Ok(Report {
         schema: schema::version(connection)?,
@@ -174,5 +177,6 @@ pub(super) fn report(connection: &Connection) -> Result<Report, Error> {
         owners: number("SELECT count(*) FROM owner")?,
         entries: number("SELECT count(*) FROM entry")?,
         audit: number("SELECT count(*) FROM audit")?,
+        older_key: number(&format!("SELECT count(*) FROM owner WHERE sealing_key < {}", keys.current()))?,
     })
 }

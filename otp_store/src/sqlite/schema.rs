@@ -72,6 +72,9 @@ const VERSION_2: &str = "
         SELECT id, sum(150 + length(reason) + length(account) + length(owner) + length(service) + length(key)
                        + length(address)) OVER (ORDER BY id) AS total FROM audit
     ) AS sums WHERE sums.id = audit.id;
+
+    -- Which records need an older sealing key, without reading them all.
+    CREATE INDEX owner_sealing_key ON owner (sealing_key);
 ";
 
 /// Makes the tables in an empty database.

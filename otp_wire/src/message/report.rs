@@ -142,6 +142,8 @@ pub struct StatusReport {
     pub time: u64,
     /// The number of the sealing key in use.
     pub sealing_key: u32,
+    /// Records that still need an older sealing key; each is sealed anew when it is next written.
+    pub older_key: u64,
     /// What the peer is to the verifier: `root`, `owner` or `account`.
     pub peer: String,
 }
