@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::*;
@@ -64,8 +64,15 @@ fn every_page_overwritten_in_turn_accepts_nothing_spent() {
     assert_eq!(PANICS.load(Ordering::SeqCst), 0);
 }
 
+/// Does something to the store at the first path; at the second is an older one.
+type Swap = fn(&Path, &Path);
+
+fn log(path: &Path) -> PathBuf {
+    path.with_file_name("store.db-wal")
+}
+
 /// Puts a store that doesn't know the spent code in the place of ours, while it is open.
-fn swapped(swap: impl FnOnce(&Path, &Path)) -> (Result<bool, Error>, bool) {
+fn swapped(swap: Swap) -> (Result<bool, Error>, bool) {
     let place = Place::new();
     let store = place.open().unwrap();
     put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap();
@@ -79,12 +86,11 @@ fn swapped(swap: impl FnOnce(&Path, &Path)) -> (Result<bool, Error>, bool) {
 
 #[test]
 fn a_store_swapped_or_removed_under_the_running_verifier_is_noticed() {
-    let log = |path: &Path| path.with_file_name("store.db-wal");
-    let swaps: [&dyn Fn(&Path, &Path); 4] = [
-        &|path, old| fs::rename(old, path).unwrap(),
-        &|path, _| fs::remove_file(path).unwrap(),
-        &|path, _| fs::remove_file(log(path)).unwrap(),
-        &|path, old| fs::rename(old, log(path)).unwrap(),
+    let swaps: [Swap; 4] = [
+        |path, old| fs::rename(old, path).unwrap(),
+        |path, _| fs::remove_file(path).unwrap(),
+        |path, _| fs::remove_file(log(path)).unwrap(),
+        |path, old| fs::rename(old, log(path)).unwrap(),
     ];
     for (number, swap) in swaps.into_iter().enumerate() {
         let (verdict, read) = swapped(swap);

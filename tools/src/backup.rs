@@ -66,20 +66,18 @@ fn shared(path: &Path, file: &File) -> Result<Stdio, Failure> {
 
 /// The program, told to do `what`. It reports on standard error.
 fn oathgated(reach: &Reach, what: &str) -> Result<Command, Failure> {
+    if reach.socket.is_some() {
+        return Err(Failure::usage("back-ups do not go through a socket").hint("leave --socket out"));
+    }
     let program: PathBuf = SpawnVerifier::beside_caller()
         .map_err(|error| Failure::undecided(error).hint("install oathgated in /usr/libexec/oathgate"))?;
     let mut command = Command::new(program);
     command.arg(what).env_clear().current_dir("/");
-    match (reach.user_store, &reach.socket) {
-        (_, Some(_)) => return Err(Failure::usage("back-ups do not go through a socket").hint("leave --socket out")),
-        (true, None) => {
-            command.arg("--user-store").arg("--home").arg(home()?);
-        }
-        (false, None) if !Uid::effective().is_root() => {
-            return Err(Failure::no("the system's store belongs to the system")
-                .hint("try it with sudo; or add --user-store for the store of your own"));
-        }
-        (false, None) => {}
+    if reach.user_store {
+        command.arg("--user-store").arg("--home").arg(home()?);
+    } else if !Uid::effective().is_root() {
+        return Err(Failure::no("the system's store belongs to the system")
+            .hint("try it with sudo; or add --user-store for the store of your own"));
     }
     Ok(command)
 }
