@@ -37,7 +37,9 @@ fn every_page_overwritten_in_turn_accepts_nothing_spent() {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        PANICS.fetch_add(1, Ordering::SeqCst);
+        // The writer's thread would hide it; other tests run beside this one.
+        let in_store = info.location().is_some_and(|place| place.file().contains("src/"));
+        PANICS.fetch_add(usize::from(in_store), Ordering::SeqCst);
         hook(info);
     }));
     let place = Place::new();
