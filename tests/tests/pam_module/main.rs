@@ -8,4 +8,5 @@ mod bad_verifiers;
 mod flow;
 mod library;
 mod memory;
+mod spawn;
 mod world;
