@@ -1,5 +1,5 @@
 //! `begin` and `verify`: from what a front end says to one call of
-//! [`otp_core::admit`] or [`otp_core::decide`].
+//! [`otp_core::admit()`] or [`otp_core::decide()`].
 
 use otp_core::decide::{Accepted, Admission, Attempt, Shown, admit, decide, decoy};
 use otp_core::record::is_service;

@@ -12,9 +12,6 @@ use crate::world::{CODE, Pam, asks, refuses, usual};
 
 type Answer = fn(&Request) -> Act;
 
-/// What the verifier does with a request.
-type Answerer = fn(&otp_wire::Request) -> Act;
-
 #[test]
 fn no_code_stays_in_memory() {
     let after: [(&str, Answer); 4] = [
