@@ -1,5 +1,7 @@
 //! From the command line to a running verifier.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,6 +103,9 @@ impl Plan {
 
 /// Makes what is missing: folders, and a first sealing key.
 fn init(plan: &Plan) -> Result<(), Failure> {
+    if let Some(above) = plan.keys.parent().filter(|above| !plan.user && !above.exists()) {
+        make_readable(above)?;
+    }
     for folder in [&plan.keys, plan.folder()] {
         place::make_folder(folder)?;
     }
@@ -118,6 +123,13 @@ fn init(plan: &Plan) -> Result<(), Failure> {
     }
     println!("ready: the store is {}", plan.store.display());
     Ok(())
+}
+
+/// Makes the folder of the settings and, below it, the keys. The service reads
+/// the settings, and is not root; whatever the umask says, it must get there.
+fn make_readable(folder: &Path) -> Result<(), Failure> {
+    place::make_folder(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(|why| Failure::at(folder.display(), why))
 }
 
 /// Answers one request of the caller's.
