@@ -95,6 +95,7 @@ impl Plan {
             issuer: self.config.issuer.clone().unwrap_or_else(name),
             self_service: self.config.self_service.unwrap_or(self.user),
             self_enrol: self.config.self_enrol.unwrap_or(self.user),
+            limits: self.config.profile.unwrap_or_default().limits(),
             place: self.store.display().to_string(),
             syslog: true,
         }
@@ -135,7 +136,8 @@ fn make_readable(folder: &Path) -> Result<(), Failure> {
 /// Answers one request of the caller's.
 fn once(plan: &Plan) -> Result<(), Failure> {
     let line = stdio::read()?;
-    let uid = rustix::process::getuid();
+    // The effective uid: su is root's program, whoever calls it.
+    let uid = rustix::process::geteuid();
     let peer = match (plan.user, uid.is_root()) {
         (true, _) => Peer { uid: uid.as_raw(), role: Role::Owner },
         (false, true) => Peer { uid: 0, role: Role::Root },

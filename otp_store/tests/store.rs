@@ -11,8 +11,8 @@ use otp_core::decide::Shown;
 use otp_core::record::{Entry, Factor, Policy, State};
 use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
 use otp_core::{
-    Account, Algorithm, Attempt, Credential, CredentialId, Digits, Input, Owner, Period, Record, Secret, Verdict,
-    decide, otp,
+    Account, Algorithm, Attempt, Credential, CredentialId, Digits, Input, Limits, Owner, Period, Record, Secret,
+    Verdict, decide, otp,
 };
 use otp_store::{
     Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction,
@@ -100,7 +100,8 @@ fn verify(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error> {
     let change = Box::new(move |record: Option<Record>| {
         let account = account();
         let shown = Shown::Fact { service: "sshd", keys: &[] };
-        let attempt = Attempt { account: &account, shown, input: &input, hashes: &[], only: None };
+        let attempt =
+            Attempt { account: &account, shown, input: &input, hashes: &[], only: None, limits: Limits::Usual };
         let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
         let accepted = matches!(verdict, Verdict::Accept(_));
         tell.send(accepted).unwrap();
