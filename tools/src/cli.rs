@@ -51,6 +51,14 @@ pub enum Verb {
     Show(Named),
     /// Never accept a credential again
     Revoke(Named),
+    /// Refuse a credential until it is enabled again
+    Disable(Named),
+    /// Accept a disabled credential again
+    Enable(Named),
+    /// Give a credential another label
+    Rename(Rename),
+    /// Follow a device whose clock or counter has run away, by two codes in a row
+    Resync(Resync),
     /// Open an account's doors again after too many wrong codes
     Unlock(Unlock),
     /// Ask for a code and say whether it is right; it is spent
@@ -147,6 +155,30 @@ pub struct Named {
     /// The account whose credential it is [default: your own; any for root]
     #[arg(long)]
     pub account: Option<Account>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Arguments of `rename`.
+#[derive(Debug, Args)]
+pub struct Rename {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub named: Named,
+    /// The new label
+    #[arg(value_name = "NEW")]
+    pub label: Label,
+}
+
+/// Arguments of `resync`.
+#[derive(Debug, Args)]
+pub struct Resync {
+    /// The login name [default: your own]
+    pub account: Option<Account>,
+    /// The SSH key that the device's codes belong to
+    #[arg(long, value_name = "FILE.pub|SHA256:…")]
+    pub ssh_key: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,

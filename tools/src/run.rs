@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use otp_wire::Ask;
 use otp_wire::syslog::escape;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::stdio::stderr;
@@ -35,7 +36,11 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Enrol(arguments) => enrol::run(&client()?, arguments, out),
         Verb::List(arguments) => list::run(&client()?, arguments, out),
         Verb::Show(named) => credential::show(&client()?, named, out),
-        Verb::Revoke(named) => credential::revoke(&client()?, named, out),
+        Verb::Revoke(named) => credential::change(&client()?, named, Ask::Revoke, out),
+        Verb::Disable(named) => credential::change(&client()?, named, Ask::Disable, out),
+        Verb::Enable(named) => credential::change(&client()?, named, Ask::Enable, out),
+        Verb::Rename(arguments) => credential::rename(&client()?, arguments, out),
+        Verb::Resync(arguments) => verify::resync(&client()?, arguments, out),
         Verb::Unlock(arguments) => credential::unlock(&client()?, arguments, out),
         Verb::Verify(arguments) => verify::run(&client()?, arguments, out),
         Verb::Scratch(Scratch::New(owned)) => scratch::new(&client()?, owned, out),
