@@ -156,7 +156,6 @@ fn only_root_may_start_one() {
 
 /// As su(1) runs: root's rights, and the caller's real uid.
 #[test]
-#[ignore = "oathgated --stdio looks at the real uid"]
 fn a_setuid_host_may_start_one() {
     if !inside("a_setuid_host_may_start_one") {
         return;
