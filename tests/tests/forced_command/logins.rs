@@ -140,7 +140,14 @@ fn hundred_failures(world: &Real, owner: &str, key: &str) {
         let mut record = record.unwrap();
         for minute in 0..100 {
             let shown = otp_core::decide::Shown::Fact { service: "ssh-otp", keys: &[key] };
-            let attempt = Attempt { account: &account, shown, input: &wrong, hashes: &[], only: None };
+            let attempt = Attempt {
+                account: &account,
+                shown,
+                input: &wrong,
+                hashes: &[],
+                only: None,
+                limits: otp_core::Limits::Usual,
+            };
             (_, record) = decide(record, &attempt, 1_000_000 + minute * 60);
         }
         Change { record: Some(record), audit: vec![], answer: vec![] }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod accounts;
 mod bad_input;
 mod bad_verifiers;
 mod flow;
