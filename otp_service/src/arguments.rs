@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Answer one request from standard input on standard output, and end
     #[arg(long)]
     pub stdio: bool,
+    /// Check settings, sealing keys and the store's place, and end
+    #[arg(long, conflicts_with_all = ["init", "stdio"])]
+    pub check: bool,
     /// Use the calling user's own store below --home
     #[arg(long, requires = "home")]
     pub user_store: bool,

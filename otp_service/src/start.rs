@@ -45,7 +45,11 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
         return once(&Plan::new(arguments)?);
     }
     let plan = Plan::new(arguments)?;
-    if arguments.init { init(&plan) } else { serve(&plan, arguments) }
+    match (arguments.init, arguments.check) {
+        (true, _) => init(&plan),
+        (_, true) => check(&plan),
+        _ => serve(&plan, arguments),
+    }
 }
 
 impl Plan {
@@ -76,13 +80,18 @@ impl Plan {
     fn open(&self) -> Result<Service, Failure> {
         let keys = Arc::new(SealingKeys::load(&self.keys)?);
         harden::become_owner_of(self.folder())?;
+        self.check_network()?;
+        let store = SqliteStore::open(&self.store, Arc::clone(&keys), self.journal())?;
+        Ok(Service::new(Box::new(store), keys, self.settings()))
+    }
+
+    fn check_network(&self) -> Result<(), Failure> {
         if !self.config.network_store.unwrap_or(false) && place::is_on_network(self.folder())? {
             let what =
                 "lies on a network file system; put the store elsewhere (store = \"…\"), or set network_store = true";
             return Err(Failure::at(self.folder().display(), what));
         }
-        let store = SqliteStore::open(&self.store, Arc::clone(&keys), self.journal())?;
-        Ok(Service::new(Box::new(store), keys, self.settings()))
+        Ok(())
     }
 
     fn journal(&self) -> Journal {
@@ -100,6 +109,19 @@ impl Plan {
             syslog: true,
         }
     }
+}
+
+/// Says whether a verifier could start, without starting one.
+fn check(plan: &Plan) -> Result<(), Failure> {
+    let keys = SealingKeys::load(&plan.keys)?;
+    harden::become_owner_of(plan.folder())?;
+    place::check_folder(plan.folder())?;
+    place::check_file(&plan.store)?;
+    plan.check_network()?;
+    println!("settings, sealing keys and the store's place are as they should be");
+    println!("store {}", plan.store.display());
+    println!("keys {} (number {} seals)", plan.keys.display(), keys.current());
+    Ok(())
 }
 
 /// Makes what is missing: folders, and a first sealing key.

@@ -70,7 +70,10 @@ impl SealingKeys {
         }
         keys.sort_by_key(|(number, _)| *number);
         if keys.is_empty() {
-            return Err(Error::Place(folder.to_owned(), "no sealing key; make one with: oathgated --init".to_owned()));
+            return Err(Error::Place(
+                folder.to_owned(),
+                "no sealing key; restore it from a copy, or make one with: sudo oathgate init".to_owned(),
+            ));
         }
         Ok(Self { keys })
     }

@@ -76,6 +76,11 @@ pub enum Verb {
     Audit(Audit),
     /// Show how the verifier is
     Status(Status),
+    /// Look for what is wrong, and say what to run
+    Doctor(Doctor),
+    /// Check the settings
+    #[command(subcommand)]
+    Config(Config),
     /// Prepare the system's store, once, as root
     Init,
     /// Print completions for a shell
@@ -361,6 +366,21 @@ pub enum Verdict {
     Refuse,
     /// Something was changed
     Change,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Verbs of `config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Say whether a verifier could start with the settings, keys and store as they are
+    Check,
 }
 
 /// Arguments of `status`.

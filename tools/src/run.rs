@@ -9,12 +9,12 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::stdio::stderr;
 use rustix::termios::isatty;
 
-use crate::cli::{Cli, Key, Scratch, Ssh, Verb};
+use crate::cli::{Cli, Config, Key, Scratch, Ssh, Verb};
 use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
-use crate::{audit, credential, enrol, init, key, list, pages, scratch, ssh, status, verify};
+use crate::{audit, credential, doctor, enrol, init, key, list, pages, scratch, ssh, status, verify};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -53,6 +53,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Ssh(Ssh::Remove(line)) => ssh::remove(&cli.reach, line, out),
         Verb::Audit(arguments) => audit::run(&client()?, arguments, out),
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
+        Verb::Doctor(arguments) => doctor::run(&cli.reach, arguments, out),
+        Verb::Config(Config::Check) => doctor::config(&cli.reach, out),
         Verb::Init => init::run(&cli.reach, out),
         Verb::Completions { shell } => pages::completions(*shell, out),
         Verb::Man { dir } => pages::man(dir),
