@@ -202,6 +202,9 @@ mod tests {
     use crate::output::Style;
     use crate::testing::{Script, Typist, owner};
 
+    /// What is said, how bad it is, and what is wrong.
+    type Trouble = (&'static str, State, fn(&mut OwnerRow));
+
     fn healthy() -> OwnerRow {
         let mut owner = owner();
         owner.scratch_left = 9;
@@ -223,7 +226,7 @@ mod tests {
 
     #[test]
     fn each_trouble_is_named_with_a_command() {
-        let trouble: [(&str, State, fn(&mut OwnerRow)); 5] = [
+        let trouble: [Trouble; 5] = [
             ("locked out", State::Bad, |owner| {
                 let (account, proof, state) = ("alice".to_owned(), "uid".to_owned(), "locked".to_owned());
                 owner.doors.push(DoorRow { account, proof, failures: 100, state });
