@@ -171,7 +171,7 @@ impl Service {
         let (account, owner) = self.concerned(asked, ask)?;
         let owners = self.store.owners(Some(&account))?;
         let enrolling = matches!(ask, Ask::Enrol(_));
-        if owners.is_empty() && enrolling && self.settings.self_enrol {
+        if owners.is_empty() && enrolling && self.settings.self_enrol && self.is_new(owner.as_ref())? {
             return Ok(());
         }
         let owner = owner.filter(|owner| owners.contains(owner)).or_else(|| match owners.as_slice() {
@@ -189,6 +189,13 @@ impl Service {
             Outcome::Refused { line, .. } => Err(Stop::CodeNeeded(line)),
             _ => Err(Stop::Undecided("the code could not be judged".to_owned())),
         }
+    }
+
+    /// Whether nothing was ever enrolled for this owner, in whatever account:
+    /// scratch codes made for one would open the others.
+    fn is_new(&self, owner: Option<&Owner>) -> Result<bool, Stop> {
+        let record = owner.map(|owner| self.store.read(owner)).transpose()?.flatten();
+        Ok(record.is_none_or(|record| record.credentials.is_empty() && record.scratch.is_empty()))
     }
 
     /// Judges a code that authorises a change, under a mark of its own.

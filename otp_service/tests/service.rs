@@ -234,6 +234,15 @@ fn the_first_credential_needs_no_code_where_the_settings_say_so() {
 }
 
 #[test]
+fn whoever_has_a_code_elsewhere_does_not_enrol_without_one() {
+    let world = World::new(true);
+    // The person of this name has a code for root, and nothing in the account of that name.
+    world.enrol("root", ACCOUNT, Some(&key(1)));
+    let outcome = world.ask(OWN, Ask::Enrol(enrol(ACCOUNT, None, None)));
+    assert!(is_turned_away(&outcome), "{outcome:?}");
+}
+
+#[test]
 fn others_ask_only_for_their_own_accounts() {
     let world = World::new(true);
     let enrolled = world.enrol("root", "root", None);
