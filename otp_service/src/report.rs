@@ -45,6 +45,7 @@ impl Service {
             audit: report.audit,
             time: asked.now,
             sealing_key: self.keys.current(),
+            older_key: report.older_key,
             peer: asked.peer.role.name().to_owned(),
         })))
     }
@@ -144,5 +145,7 @@ fn audit_row(row: otp_store::AuditRow) -> AuditRow {
         address: row.address,
         peer: row.peer,
         claimed: row.claimed,
+        count: row.count,
+        until: row.until,
     }
 }

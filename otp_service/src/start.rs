@@ -16,7 +16,7 @@ use crate::account;
 use crate::arguments::Arguments;
 use crate::config::{self, Config};
 use crate::service::{Service, Settings};
-use crate::{Failure, harden, listen, stdio};
+use crate::{Failure, harden, listen, stdio, upkeep};
 
 /// Where the system keeps its store and its sealing keys by default.
 const SYSTEM_STORE: &str = "/var/lib/oathgate/store.db";
@@ -26,10 +26,10 @@ const USER_STORE: &str = ".local/share/oathgate/store.db";
 const USER_KEYS: &str = ".config/oathgate/keys";
 
 /// Everything that has to be known before the store is opened.
-struct Plan {
+pub(crate) struct Plan {
     config: Config,
-    store: PathBuf,
-    keys: PathBuf,
+    pub(crate) store: PathBuf,
+    pub(crate) keys: PathBuf,
     /// The user whose own store it is.
     user: bool,
 }
@@ -45,9 +45,12 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
         return once(&Plan::new(arguments)?);
     }
     let plan = Plan::new(arguments)?;
-    match (arguments.init, arguments.check) {
-        (true, _) => init(&plan),
-        (_, true) => check(&plan),
+    match arguments {
+        Arguments { init: true, .. } => init(&plan),
+        Arguments { backup: true, .. } => upkeep::backup(&plan),
+        Arguments { restore: true, .. } => upkeep::restore(&plan),
+        Arguments { rotate: true, .. } => upkeep::rotate(&plan),
+        Arguments { check: true, .. } => check(&plan),
         _ => serve(&plan, arguments),
     }
 }
@@ -72,7 +75,7 @@ impl Plan {
         })
     }
 
-    fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.store.parent().unwrap_or(Path::new("/"))
     }
 

@@ -29,13 +29,16 @@ impl Running {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         assert!(oathgated(folder.path(), &["--init"]).status.success());
-        let mut child = command(folder.path(), &[]).stderr(Stdio::piped()).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while UnixStream::connect(folder.path().join("socket")).is_err() {
-            assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "oathgated did not start");
-            std::thread::yield_now();
-        }
+        let child = serve(folder.path());
         Self { folder, child }
+    }
+
+    /// Kills the service, does something, and starts it again.
+    fn restart(&mut self, between: impl FnOnce(&Path)) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        between(self.folder.path());
+        self.child = serve(self.folder.path());
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -45,6 +48,17 @@ impl Running {
     fn verifier(&self, socket: &str) -> SocketVerifier {
         SocketVerifier::new(&self.path(socket), vec![own_uid()])
     }
+}
+
+/// Starts the service and waits until it answers.
+fn serve(folder: &Path) -> Child {
+    let mut child = command(folder, &[]).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while UnixStream::connect(folder.join("socket")).is_err() {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "oathgated did not start");
+        std::thread::yield_now();
+    }
+    child
 }
 
 impl Drop for Running {
@@ -280,4 +294,52 @@ fn only_root_spawns_the_systems_verifier() {
     }
     let output = Command::new(PROGRAM).arg("--stdio").stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_back_up_is_made_beside_a_running_service_and_restored_without_one() {
+    let running = Running::start();
+    let (secret, scratch) = enrolled(&running.verifier("root"));
+    let copy = oathgated(running.folder.path(), &["--backup"]);
+    assert!(copy.status.success() && copy.stdout.starts_with(b"SQLite format 3\0"));
+    fs::write(running.path("copy"), &copy.stdout).unwrap();
+    for typed in [&code(&secret, 0), &scratch[0]] {
+        assert!(matches!(ask(&running.verifier("root"), verify(typed)), Ok(Outcome::Accepted { .. })));
+    }
+    let restore = |folder: &Path| {
+        let copy = fs::File::open(folder.join("copy")).unwrap();
+        command(folder, &["--restore"]).stdin(copy).output().unwrap()
+    };
+    let refused = restore(running.folder.path());
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("stop it first"));
+
+    let mut running = running;
+    running.restart(|folder| assert!(restore(folder).status.success()));
+    for typed in [&code(&secret, 0), &scratch[0]] {
+        assert!(matches!(ask(&running.verifier("root"), verify(typed)), Ok(Outcome::Refused { .. })));
+    }
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 1))), Ok(Outcome::Accepted { .. })));
+    assert!(matches!(ask(&running.verifier("root"), verify(&scratch[1])), Ok(Outcome::Accepted { .. })));
+}
+
+#[test]
+fn the_next_sealing_key_is_used_from_the_next_start_on() {
+    let mut running = Running::start();
+    let (secret, _) = enrolled(&running.verifier("root"));
+    let keys = |running: &Running| match ask(&running.verifier("root"), Ask::Status {}).unwrap() {
+        Outcome::Status(report) => (report.sealing_key, report.older_key),
+        other => panic!("{other:?}"),
+    };
+    assert!(oathgated(running.folder.path(), &["--rotate"]).status.success());
+    assert_eq!(keys(&running), (1, 0));
+    running.restart(|_| {});
+    assert_eq!(keys(&running), (2, 1));
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 0))), Ok(Outcome::Accepted { .. })));
+    assert_eq!(keys(&running), (2, 0));
+    running.restart(|folder| fs::remove_file(folder.join("keys/1.key")).unwrap());
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 1))), Ok(Outcome::Accepted { .. })));
+
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(!oathgated(nothing.path(), &["--rotate"]).status.success(), "a first key is made by --init");
 }

@@ -25,6 +25,8 @@ pub enum Error {
     Taken,
     /// The same request id came with another request.
     Reused,
+    /// A verifier has the store open.
+    InUse,
     /// The kernel gives no random numbers.
     Random,
     /// The store is shutting down, or its thread ended.
@@ -45,6 +47,7 @@ impl fmt::Display for Error {
                 f.write_str("this key, or logins without a key, belong to another owner of the account already")
             }
             Self::Reused => f.write_str("the request id was used for another request"),
+            Self::InUse => f.write_str("a verifier is using the store; stop it first"),
             Self::Random => f.write_str("no random numbers from the kernel"),
             Self::Closed => f.write_str("the store is closed"),
         }

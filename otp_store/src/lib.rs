@@ -19,6 +19,7 @@ use otp_core::{Account, CredentialId, Fingerprint, Owner, Record, UnixTime};
 
 pub use error::Error;
 pub use sealing::SealingKeys;
+pub use sqlite::backup::{Restored, backup, restore};
 pub use sqlite::{Journal, SqliteStore};
 
 /// For so many seconds a request that is repeated gets the same answer.
@@ -137,6 +138,10 @@ pub struct AuditRow {
     pub peer: u32,
     /// Whether service, key and address are claims of that uid.
     pub claimed: bool,
+    /// How many refusals of one minute this row stands for; set by the store.
+    pub count: u64,
+    /// When the last of them was, where there are several; set by the store.
+    pub until: Option<UnixTime>,
 }
 
 /// Which audit rows.
@@ -167,4 +172,6 @@ pub struct Report {
     pub entries: u64,
     /// Audit rows.
     pub audit: u64,
+    /// Records that an older sealing key than the newest is needed for.
+    pub older_key: u64,
 }

@@ -81,6 +81,10 @@ pub enum Verb {
     /// Check the settings
     #[command(subcommand)]
     Config(Config),
+    /// Write a copy of the store into a new file, while it is in use
+    Backup(Backup),
+    /// Put a copy in the place of the store; nothing that was used becomes usable again
+    Restore(Restore),
     /// Prepare the system's store, once, as root
     Init,
     /// Print completions for a shell
@@ -381,6 +385,20 @@ pub struct Doctor {
 pub enum Config {
     /// Say whether a verifier could start with the settings, keys and store as they are
     Check,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The new file; the sealing keys are not in it
+    pub file: PathBuf,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// What `oathgate backup` wrote
+    pub file: PathBuf,
 }
 
 /// Arguments of `status`.

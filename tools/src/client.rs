@@ -199,24 +199,31 @@ fn system(named: Option<&Path>) -> Result<Box<dyn Verifier>, Failure> {
 }
 
 /// The home directory. Whoever can set this variable is the owner of the store.
-pub fn home() -> Option<PathBuf> {
+fn home_folder() -> Option<PathBuf> {
     std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
+/// The home directory, which `--user-store` needs.
+///
+/// # Errors
+/// When there is none.
+pub fn home() -> Result<PathBuf, Failure> {
+    home_folder().ok_or_else(|| {
+        Failure::usage("--user-store needs a home directory, and HOME names none").hint("set HOME to an absolute path")
+    })
 }
 
 /// Whether the caller's own store may exist: at its usual place, or at another
 /// that the settings name.
 fn has_store() -> bool {
     let places = [".local/share/oathgate/store.db", ".config/oathgate/oathgate.toml"];
-    home().is_none_or(|home| places.iter().any(|place| home.join(place).exists()))
+    home_folder().is_none_or(|home| places.iter().any(|place| home.join(place).exists()))
 }
 
 fn user_store() -> Result<Box<dyn Verifier>, Failure> {
     let program = SpawnVerifier::beside_caller()
         .map_err(|error| Failure::undecided(error).hint("install oathgated into the same folder as oathgate"))?;
-    let home = home().ok_or_else(|| {
-        Failure::usage("--user-store needs a home directory, and HOME names none").hint("set HOME to an absolute path")
-    })?;
-    Ok(Box::new(SpawnVerifier::user_store(&program, &home).max_reply(MAX_LISTING)))
+    Ok(Box::new(SpawnVerifier::user_store(&program, &home()?).max_reply(MAX_LISTING)))
 }
 
 #[cfg(test)]

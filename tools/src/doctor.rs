@@ -101,8 +101,7 @@ fn check(reach: &Reach) -> Result<Finished, Failure> {
     let mut command = Command::new(program);
     command.arg("--check").env_clear();
     if reach.user_store {
-        let home = home().ok_or_else(|| Failure::usage("HOME names no home directory"))?;
-        command.arg("--user-store").arg("--home").arg(home);
+        command.arg("--user-store").arg("--home").arg(home()?);
     }
     command.output().map_err(Failure::undecided)
 }

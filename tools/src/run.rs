@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
-use crate::{audit, credential, doctor, enrol, init, key, list, pages, scratch, ssh, status, verify};
+use crate::{audit, backup, credential, doctor, enrol, init, key, list, pages, scratch, ssh, status, verify};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -55,6 +55,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
         Verb::Doctor(arguments) => doctor::run(&cli.reach, arguments, out),
         Verb::Config(Config::Check) => doctor::config(&cli.reach, out),
+        Verb::Backup(arguments) => backup::backup(&cli.reach, arguments, out),
+        Verb::Restore(arguments) => backup::restore(&cli.reach, arguments, out),
         Verb::Init => init::run(&cli.reach, out),
         Verb::Completions { shell } => pages::completions(*shell, out),
         Verb::Man { dir } => pages::man(dir),

@@ -1,5 +1,7 @@
 //! The store on one host: SQLite, one writer, durable before the answer.
 
+mod audit;
+pub mod backup;
 mod rows;
 mod schema;
 mod writer;
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::FlockOperation;
 
 use crate::{Answered, AuditFilter, AuditRow, Error, Report, SealingKeys, Store, Transaction, place};
 use writer::Writer;
@@ -34,8 +37,9 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     path: PathBuf,
     keys: Arc<SealingKeys>,
-    writer: Writer,
+    /// Closed before the writer, which alone can put the journal away.
     readers: Mutex<Vec<Connection>>,
+    writer: Writer,
     /// Held for as long as the store is open: a service and a spawned
     /// verifier never work on one store at the same time.
     _lock: File,
@@ -96,7 +100,24 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Copies the whole database, as it is at this moment, into the file `to` in
+/// our own folder, mode 0600. What was there before is lost.
+fn copy_into(connection: &Connection, to: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(to) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(Error::Io(to.to_owned(), why)),
+        _ => place::write_new(to, b"", 0o600)?,
+    }
+    let name = to.to_str().ok_or_else(|| Error::Place(to.to_owned(), "not a name in UTF-8".to_owned()))?;
+    connection.execute("VACUUM INTO ?1", [name])?;
+    File::open(to).and_then(|file| file.sync_all()).map_err(|why| Error::Io(to.to_owned(), why))
+}
+
+/// Waits until nobody else has the store open, and keeps it so.
 fn lock(path: &Path) -> Result<File, Error> {
+    lock_as(path, FlockOperation::LockExclusive)
+}
+
+fn lock_as(path: &Path, operation: FlockOperation) -> Result<File, Error> {
     let io = |why| Error::Io(path.to_owned(), why);
     let mut options = OpenOptions::new();
     let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
@@ -107,8 +128,10 @@ fn lock(path: &Path) -> Result<File, Error> {
     if owner != own && owner != 0 {
         return Err(Error::Place(path.to_owned(), format!("belongs to uid {owner}; remove it")));
     }
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|why| io(why.into()))?;
-    Ok(file)
+    match rustix::fs::flock(&file, operation) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse),
+        other => other.map(|()| file).map_err(|why| io(why.into())),
+    }
 }
 
 impl Store for SqliteStore {
@@ -133,10 +156,10 @@ impl Store for SqliteStore {
     }
 
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-        self.reading(|connection| rows::audit(connection, filter))
+        self.reading(|connection| audit::read(connection, filter))
     }
 
     fn report(&self) -> Result<Report, Error> {
-        self.reading(rows::report)
+        self.reading(|connection| rows::report(connection, &self.keys))
     }
 }

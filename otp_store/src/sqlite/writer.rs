@@ -9,13 +9,14 @@ use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
 
+use super::audit;
 use super::rows::{self, Index};
 use crate::{Answered, Error, SealingKeys, Transaction};
 
 /// Requests that may wait; a further one waits at the door.
 const QUEUE: usize = 256;
 /// Requests in one commit.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 type Reply = SyncSender<Result<Answered, Error>>;
 type Job = (Transaction, Reply);
@@ -60,13 +61,18 @@ fn run(connection: &Connection, keys: &SealingKeys, waiting: &Receiver<Job>) {
 
 /// Runs a batch in one transaction and answers each of its requests.
 fn commit(connection: &Connection, keys: &SealingKeys, batch: Vec<Job>) {
+    let now = batch.first().map_or(0, |(transaction, _)| transaction.now);
     let mut decided = Vec::with_capacity(batch.len());
     let mut replies = Vec::with_capacity(batch.len());
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
     for (transaction, reply) in batch {
-        decided.push(if begun.is_ok() { savepoint(connection, keys, transaction) } else { Err(Error::Closed) });
+        // A full disk may end the whole transaction; a savepoint would begin another one.
+        let open = begun.is_ok() && !connection.is_autocommit();
+        decided.push(if open { savepoint(connection, keys, transaction) } else { Err(Error::Closed) });
         replies.push(reply);
     }
+    // What is too old may wait where it can't be removed now.
+    let _ = if connection.is_autocommit() { Ok(()) } else { audit::trim(connection, now, audit::KEEP_BYTES) };
     if let Some(failure) = begun.and_then(|()| connection.execute_batch("COMMIT")).err() {
         // Whatever was decided was not remembered, so nobody gets in by it.
         let _ = connection.execute_batch("ROLLBACK");
@@ -108,7 +114,7 @@ fn apply(connection: &Connection, keys: &SealingKeys, transaction: Transaction) 
         rows::save(connection, before, &record, keys)?;
     }
     for row in &change.audit {
-        rows::write_audit(connection, row)?;
+        audit::write(connection, row)?;
     }
     rows::remember(connection, &mark, now, &change.answer)?;
     Ok(Answered::Now)
