@@ -18,7 +18,10 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("oathgate").permissions(private()).tempdir().unwrap();
         let place = Self { folder };
-        fs::copy(env!("CARGO_BIN_EXE_oathgate"), place.path("oathgate")).unwrap();
+        // By another process: one that this one forks meanwhile would hold a
+        // copy of ours open for writing, and nobody could start it (ETXTBSY).
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_oathgate")).arg(place.path("oathgate")).status();
+        assert!(copied.unwrap().success());
         fs::write(place.path("ssh-otp"), "").unwrap();
         fs::write(place.path("id.pub"), format!("{KEY_LINE}\n")).unwrap();
         place
