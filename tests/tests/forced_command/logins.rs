@@ -218,7 +218,10 @@ fn an_ordinary_account_asks_for_itself_only() {
     let root = world.enrol("root");
     // The sources may lie where only root can look.
     let program = world.sshd.folder().join("ssh-otp");
-    std::fs::copy(oathgate_tests::built::bin("ssh-otp"), &program).unwrap();
+    // By another process: one that this one forks meanwhile would hold the copy
+    // open for writing, and nobody could start it (ETXTBSY).
+    let copied = std::process::Command::new("cp").arg(oathgate_tests::built::bin("ssh-otp")).arg(&program).status();
+    assert!(copied.unwrap().success());
     let attempt = |user: &str, key: &str, code: &str| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(["--key", key]);
