@@ -46,6 +46,7 @@ impl Service {
             time: asked.now,
             sealing_key: self.keys.current(),
             older_key: report.older_key,
+            reserve: report.reserve,
             peer: asked.peer.role.name().to_owned(),
         })))
     }

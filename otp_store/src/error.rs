@@ -29,6 +29,8 @@ pub enum Error {
     InUse,
     /// The kernel gives no random numbers.
     Random,
+    /// Decided, but not remembered, so it doesn't count: why.
+    NotKept(String),
     /// The store is shutting down, or its thread ended.
     Closed,
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Error {
             }
             Self::Reused => f.write_str("the request id was used for another request"),
             Self::InUse => f.write_str("a verifier is using the store; stop it first"),
+            Self::NotKept(why) => write!(f, "nothing could be remembered: {why}"),
             Self::Random => f.write_str("no random numbers from the kernel"),
             Self::Closed => f.write_str("the store is closed"),
         }

@@ -11,6 +11,7 @@
 mod codec;
 pub mod error;
 pub mod place;
+mod reserve;
 pub mod scratch_hash;
 pub mod sealing;
 pub mod sqlite;
@@ -18,6 +19,7 @@ pub mod sqlite;
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record, UnixTime};
 
 pub use error::Error;
+pub use reserve::RESERVE;
 pub use sealing::SealingKeys;
 pub use sqlite::backup::{Restored, backup, restore};
 pub use sqlite::{Journal, SqliteStore};
@@ -174,4 +176,6 @@ pub struct Report {
     pub audit: u64,
     /// Records that an older sealing key than the newest is needed for.
     pub older_key: u64,
+    /// Bytes that are kept for a full disk.
+    pub reserve: u64,
 }

@@ -61,6 +61,7 @@ fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
         ("enrolled", format!("{} owner(s), {} way(s) in", report.owners, report.entries)),
         ("audit", format!("{} row(s)", report.audit)),
         ("sealing key", sealing_key(report)),
+        ("reserve", format!("{} kB for logins on a full disk", report.reserve / 1024)),
         ("clock", clock::second(report.time)),
     ]
 }

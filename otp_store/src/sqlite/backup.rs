@@ -133,7 +133,7 @@ fn merge_all(
         if let Some(present) = present {
             record.entries.retain(|entry| present.leaves(owner, entry));
         }
-        rows::save(back, Some((id, Index::default())), &merge(old, record, now), keys)?;
+        rows::save(back, Some((id, &Index::default())), &merge(old, record, now), keys)?;
     }
     let Some(present) = present else { return Ok(restored) };
     let in_back = |owner: &Owner| owners.binary_search_by(|each| each.as_str().cmp(owner.as_str())).is_ok();

@@ -2,6 +2,7 @@
 
 mod audit;
 pub mod backup;
+mod identity;
 mod rows;
 mod schema;
 mod writer;
@@ -16,8 +17,10 @@ use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::FlockOperation;
 
+use crate::reserve::Reserve;
 use crate::{Answered, AuditFilter, AuditRow, Error, Report, SealingKeys, Store, Transaction, place};
-use writer::Writer;
+use identity::Identity;
+use writer::{Desk, Writer};
 
 /// How SQLite keeps its journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,7 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     path: PathBuf,
     keys: Arc<SealingKeys>,
+    identity: Arc<Identity>,
     /// Closed before the writer, which alone can put the journal away.
     readers: Mutex<Vec<Connection>>,
     writer: Writer,
@@ -69,13 +73,23 @@ impl SqliteStore {
         place::check_folder(path.parent().unwrap_or(Path::new("/")))?;
         let lock = lock(&path.with_extension("lock"))?;
         place::check_file(path)?;
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        schema::prepare(&mut connection, path, journal)?;
-        let writer = Writer::start(connection, Arc::clone(&keys));
-        Ok(Self { path: path.to_owned(), keys, writer, readers: Mutex::new(Vec::new()), _lock: lock })
+        let identity = Arc::new(Identity::of(path)?);
+        let mut reserve = match journal {
+            Journal::Wal => Reserve::open(path),
+            Journal::Delete => Reserve::none(path),
+        };
+        let connection = match prepared(path, journal) {
+            Err(failure) if reserve.frees_for_store(&failure) => prepared(path, journal)?,
+            other => other?,
+        };
+        identity.check()?;
+        let desk = Desk { connection, keys: Arc::clone(&keys), identity: Arc::clone(&identity), reserve };
+        let (writer, readers) = (Writer::start(desk), Mutex::new(Vec::new()));
+        Ok(Self { path: path.to_owned(), keys, identity, readers, writer, _lock: lock })
     }
 
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.identity.check()?;
         let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match pooled {
             Some(connection) => connection,
@@ -90,6 +104,13 @@ impl SqliteStore {
     }
 }
 
+/// Opens the store for writing, in the newest version.
+fn prepared(path: &Path, journal: Journal) -> Result<Connection, Error> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    schema::prepare(&mut connection, path, journal)?;
+    Ok(connection)
+}
+
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -97,6 +118,8 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     // A database can hold triggers and views; ours holds none and trusts none.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    // What is half done stays in memory, not in a folder that others can fill.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 

@@ -6,7 +6,7 @@ use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::schema;
-use crate::{Error, Mark, REPEAT_SECONDS, Report, SealingKeys, codec};
+use crate::{Error, Mark, REPEAT_SECONDS, Report, SealingKeys, codec, reserve};
 
 fn column<T: FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::Damaged("a name in a row"))
@@ -72,7 +72,7 @@ pub(super) fn load(connection: &Connection, owner: &Owner, keys: &SealingKeys) -
 /// row that it replaces.
 pub(super) fn save(
     connection: &Connection,
-    before: Option<(i64, Index)>,
+    before: Option<(i64, &Index)>,
     record: &Record,
     keys: &SealingKeys,
 ) -> Result<(), Error> {
@@ -80,6 +80,7 @@ pub(super) fn save(
     let key = keys.current();
     let mac = keys.record_mac(key, &record.owner, &bytes)?;
     let after = Index::of(record);
+    let nothing = Index::default();
     let (id, before) = match before {
         Some((id, before)) => {
             let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
@@ -94,10 +95,10 @@ pub(super) fn save(
             connection
                 .prepare_cached("INSERT INTO owner (name, record, sealing_key, mac) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![record.owner.as_str(), bytes, key, &mac[..]])?;
-            (connection.last_insert_rowid(), Index::default())
+            (connection.last_insert_rowid(), &nothing)
         }
     };
-    after.replace(connection, id, &before)
+    after.replace(connection, id, before)
 }
 
 /// Where a record is found from.
@@ -170,6 +171,7 @@ pub(super) fn forget(connection: &Connection, now: u64) -> Result<(), Error> {
 }
 
 pub(super) fn report(connection: &Connection, keys: &SealingKeys) -> Result<Report, Error> {
+    let path = connection.path().unwrap_or_default();
     let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     Ok(Report {
         schema: schema::version(connection)?,
@@ -177,6 +179,7 @@ pub(super) fn report(connection: &Connection, keys: &SealingKeys) -> Result<Repo
         owners: number("SELECT count(*) FROM owner")?,
         entries: number("SELECT count(*) FROM entry")?,
         audit: number("SELECT count(*) FROM audit")?,
+        reserve: reserve::bytes(std::path::Path::new(path)),
         older_key: number(&format!("SELECT count(*) FROM owner WHERE sealing_key < {}", keys.current()))?,
     })
 }

@@ -23,7 +23,10 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    pub fn at(folder: tempfile::TempDir) -> Self {
         let keys = folder.path().join("keys");
         otp_store::place::make_folder(&keys).unwrap();
         SealingKeys::create(&keys).unwrap();

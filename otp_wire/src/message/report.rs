@@ -144,6 +144,8 @@ pub struct StatusReport {
     pub sealing_key: u32,
     /// Records that still need an older sealing key; each is sealed anew when it is next written.
     pub older_key: u64,
+    /// Bytes that are kept free for logins on a full disk.
+    pub reserve: u64,
     /// What the peer is to the verifier: `root`, `owner` or `account`.
     pub peer: String,
 }
