@@ -7,7 +7,7 @@ set -eu
 
 build="gcc libc6-dev libpam0g-dev pkg-config"
 demo="$build openssh-server openssh-client"
-test="$demo rsync git zbar-tools gdb util-linux"
+test="$demo rsync git zbar-tools gdb util-linux man-db"
 
 case "${1:-}" in
     build) wanted=$build ;;

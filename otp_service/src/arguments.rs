@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Answer one request from standard input on standard output, and end
     #[arg(long, group = "instead")]
     pub stdio: bool,
+    /// Check settings, sealing keys and the store's place, and end
+    #[arg(long, group = "instead")]
+    pub check: bool,
     /// Write a copy of the store to standard output, and end; a service may be running
     #[arg(long, group = "instead")]
     pub backup: bool,

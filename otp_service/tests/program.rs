@@ -27,6 +27,20 @@ fn a_service_answers_at_both_sockets() {
     assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 0))), Ok(Outcome::Refused { .. })));
 }
 
+#[test]
+fn the_settings_can_be_read_by_the_service_which_is_not_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("etc/keys");
+    let (store, config) = (folder.path().join("var/store.db"), folder.path().join("etc/oathgate.toml"));
+    let mut init = Command::new("sh");
+    init.args(["-c", "umask 077; exec \"$@\"", "sh", PROGRAM, "--init", "--keys"]).arg(&keys);
+    assert!(
+        init.arg("--store").arg(store).arg("--config").arg(config).stdout(Stdio::null()).status().unwrap().success()
+    );
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder.path().join("etc")), mode(&keys), mode(&keys.join("1.key"))), (0o755, 0o700, 0o400));
+}
+
 /// Writes `bytes` and reads what comes until the service hangs up.
 fn raw(path: &Path, bytes: &[u8]) -> (Vec<u8>, Duration) {
     let mut stream = UnixStream::connect(path).unwrap();

@@ -54,7 +54,14 @@ fn login(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error> {
     let (tell, told) = std::sync::mpsc::channel();
     let change = Box::new(move |record: Option<otp_core::Record>| {
         let (account, shown) = (account(), Shown::Fact { service: "sshd", keys: &[] });
-        let attempt = Attempt { account: &account, shown, input: &input, hashes: &[], only: None };
+        let attempt = Attempt {
+            account: &account,
+            shown,
+            input: &input,
+            hashes: &[],
+            only: None,
+            limits: otp_core::Limits::Usual,
+        };
         let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
         let accepted = matches!(verdict, Verdict::Accept(_));
         tell.send(accepted).unwrap();

@@ -93,6 +93,7 @@ impl<'a> Client<'a> {
                 Outcome::CodeNeeded(_) => {}
                 Outcome::Denied(line) => return Err(denied(&line)),
                 Outcome::Invalid(line) => return Err(Failure::no(line)),
+                Outcome::Undecided(_) if self.call.contains("--user-store") && !has_store() => return Err(no_store()),
                 Outcome::Undecided(line) => return Err(undecided(&line)),
                 outcome => return Ok(outcome),
             }
@@ -129,6 +130,10 @@ fn denied(line: &str) -> Failure {
     if line.contains("root") || Uid::effective().is_root() { failure } else { failure.hint("ask an administrator") }
 }
 
+fn no_store() -> Failure {
+    Failure::no("you have no store of your own yet").hint("to begin: oathgate --user-store enrol")
+}
+
 fn undecided(line: &str) -> Failure {
     Failure::undecided(format!("the verifier could not decide: {line}"))
         .hint("its log says more: journalctl -t oathgated")
@@ -155,9 +160,7 @@ fn unreachable_verifier(error: &Error, call: &str) -> Failure {
         ),
         Error::Impostor(_) => failure.hint("somebody else listens at that socket; tell your administrator"),
         Error::Late => failure.hint("try again; journalctl -t oathgated says more"),
-        Error::Broken(_) if call.contains("--user-store") && !has_store() => {
-            Failure::no("you have no store of your own yet").hint("to begin: oathgate --user-store enrol")
-        }
+        Error::Broken(_) if call.contains("--user-store") && !has_store() => no_store(),
         Error::Broken(_) if call.contains("--user-store") => {
             failure.hint("it can't use your store, and says why in the system's log: journalctl -t oathgated")
         }

@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod clock;
 mod credential;
+mod doctor;
 mod enrol;
 mod error;
 mod init;

@@ -97,7 +97,14 @@ pub fn verify(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error>
     let change = Box::new(move |record: Option<Record>| {
         let account = account();
         let shown = Shown::Fact { service: "sshd", keys: &[] };
-        let attempt = Attempt { account: &account, shown, input: &input, hashes: &[], only: None };
+        let attempt = Attempt {
+            account: &account,
+            shown,
+            input: &input,
+            hashes: &[],
+            only: None,
+            limits: otp_core::Limits::Usual,
+        };
         let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
         let accepted = matches!(verdict, Verdict::Accept(_));
         tell.send(accepted).unwrap();
