@@ -53,6 +53,10 @@ fn told(restored: &Restored) -> Vec<String> {
              used up, and TOTP begins with the code after the next",
             restored.lost
         ));
+        lines.push(
+            "enrol such HOTP credentials anew: enabled again, one takes codes that were used since the back-up"
+                .to_owned(),
+        );
     }
     if restored.kept > 0 {
         lines.push(format!("{} owner(s) enrolled since the back-up stay", restored.kept));
