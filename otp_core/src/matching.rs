@@ -50,7 +50,7 @@ impl Credential {
                     let fits = fits(step);
                     match (fits, last_step) {
                         (true, Some(last)) if step <= last => {
-                            let shown_at = (last + 1).saturating_add_signed(-i64::from(skew));
+                            let shown_at = last.saturating_add(1).saturating_add_signed(-i64::from(skew));
                             let next = shown_at.saturating_mul(u64::from(period.get()));
                             found = Match::Used { next_in: Some(next.saturating_sub(now).max(1)) };
                         }

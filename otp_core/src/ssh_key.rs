@@ -92,13 +92,14 @@ impl Fingerprint {
     }
 }
 
-/// The next word, quotes respected as sshd does, and what follows it.
+/// The next word, quotes respected as sshd does, and what follows it. Inside
+/// or outside, a backslash takes the quote behind it along.
 fn split_word(text: &str) -> (&str, &str) {
-    let (mut quoted, mut escaped) = (false, false);
-    for (index, byte) in text.bytes().enumerate() {
+    let mut quoted = false;
+    let mut bytes = text.bytes().enumerate().peekable();
+    while let Some((index, byte)) = bytes.next() {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
+            b'\\' if bytes.peek().is_some_and(|(_, next)| *next == b'"') => drop(bytes.next()),
             b'"' => quoted = !quoted,
             b' ' | b'\t' if !quoted => return (&text[..index], text[index..].trim_start()),
             _ => {}

@@ -8,7 +8,7 @@ use common::*;
 use otp_core::decide::Shown;
 use otp_core::door::LOCK_FAILURES;
 use otp_core::record::MAX_DOORS;
-use otp_core::{Accepted, Admission, Door, Entry, Policy, Proof, Record, Refusal, State, Verdict};
+use otp_core::{Accepted, Admission, Door, Entry, Factor, Period, Policy, Proof, Record, Refusal, State, Verdict};
 
 fn refusal(verdict: &Verdict) -> Refusal {
     match verdict {
@@ -124,6 +124,15 @@ fn the_last_counter_of_all_is_never_accepted() {
     assert!(accepts(&verdict, 3));
     let (verdict, _) = try_code(kept, with_keys(&[key(3)]), &code_of(3, u64::MAX), NOW);
     assert_eq!(refusal(&verdict), Refusal::Wrong);
+}
+
+#[test]
+fn a_last_step_at_the_end_of_time_is_only_a_replay() {
+    let mut record = record();
+    record.credentials[0].factor =
+        Factor::Totp { period: Period::DEFAULT, last_step: Some(u64::MAX), skew: 0, window: 1 };
+    let (verdict, _) = try_code(record, with_keys(&[key(1)]), &code_at(1, NOW), NOW);
+    assert!(matches!(refusal(&verdict), Refusal::Replayed { .. }));
 }
 
 #[test]

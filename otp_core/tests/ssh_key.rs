@@ -59,3 +59,15 @@ fn what_is_no_key_is_refused() {
         assert!(Fingerprint::of_line(line).is_err(), "{line:.40}");
     }
 }
+
+/// sshd takes a backslash for an escape only before a quote.
+#[test]
+fn a_backslash_before_a_backslash_escapes_nothing() {
+    let [inside, outside] =
+        ["A", "B"].map(|end| format!("AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA{end}"));
+    let line = format!("from=\"a\\\\\" ssh-ed25519 {inside} x,b\" ssh-ed25519 {outside} comment");
+    let (key, comment) = Fingerprint::of_line(&line).unwrap();
+    assert_eq!((key, comment.as_str()), (Fingerprint::of_key("ssh-ed25519", &outside).unwrap(), "comment"));
+    let line = format!("from=a\\\"b ssh-ed25519 {outside}");
+    assert_eq!(Fingerprint::of_line(&line).unwrap().0, key, "outside quotes, too");
+}

@@ -75,12 +75,18 @@ impl Config {
         if metadata.mode() & 0o022 != 0 || (metadata.uid() != 0 && metadata.uid() != own) {
             return Err(Failure::at(path.display(), "others may write these settings; chown and chmod 0644 the file"));
         }
-        let config: Self = toml::from_str(&text).map_err(|why| Failure::at(path.display(), why))?;
+        Self::parse(&text).map_err(|why| Failure::at(path.display(), why))
+    }
+
+    /// Reads settings from their text.
+    ///
+    /// # Errors
+    /// When something in it isn't known.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let config: Self = toml::from_str(text).map_err(|why| Failure(why.to_string()))?;
         match config.verifier.as_deref() {
             None | Some("socket" | "spawn") => Ok(config),
-            Some(other) => {
-                Err(Failure::at(path.display(), format!("verifier is \"socket\" or \"spawn\", not {other:?}")))
-            }
+            Some(other) => Err(Failure(format!("verifier is \"socket\" or \"spawn\", not {other:?}"))),
         }
     }
 }

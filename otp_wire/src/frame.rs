@@ -31,6 +31,10 @@ pub fn encode<T: Serialize>(message: &T, limit: usize) -> io::Result<Zeroizing<V
 /// it. The text names the place, never the content.
 pub fn decode<T: DeserializeOwned>(line: &[u8]) -> io::Result<T> {
     let line = line.strip_suffix(b"\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    // serde would take an array for the fields in their order.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "not a JSON object"));
+    }
     serde_json::from_slice(line).map_err(|error| {
         // serde_json's text quotes what it read, and that may be a secret.
         let text = format!("not a message of version 1 (column {})", error.column());
@@ -107,6 +111,14 @@ mod tests {
         ] {
             assert!(decode::<Request>(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_message_without_names_is_refused() {
+        let positional = b"[1,\"0123456789abcdef0123456789abcdef\",null,{\"status\":{}}]\n";
+        assert!(decode::<Request>(positional).is_err());
+        let named = b" {\"v\":1,\"id\":\"0123456789abcdef0123456789abcdef\",\"ask\":{\"status\":{}}}\n";
+        assert!(decode::<Request>(named).is_ok());
     }
 
     #[test]

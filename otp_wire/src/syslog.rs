@@ -19,7 +19,9 @@ pub fn authpriv(program: &str, text: &str) {
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}') {
+        if character.is_control()
+            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
             escaped.extend(character.escape_unicode());
         } else {
             escaped.push(character);
@@ -35,6 +37,7 @@ mod tests {
     #[test]
     fn nothing_forges_a_line() {
         assert_eq!(escape("a\nroot logged in\x1b[31m"), "a\\u{a}root logged in\\u{1b}[31m");
+        assert_eq!(escape("a\u{2067}b\u{202e}c"), "a\\u{2067}b\\u{202e}c");
         assert_eq!(escape("j\u{f8}rgen"), "j\u{f8}rgen");
     }
 }

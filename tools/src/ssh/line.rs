@@ -134,8 +134,10 @@ fn is_blank(byte: u8) -> bool {
 }
 
 fn key_of(text: &[u8]) -> Option<Fingerprint> {
-    let mut words = text.split(|byte| is_blank(*byte) || matches!(byte, b'\r' | b'\n')).filter(|word| !word.is_empty());
-    let (kind, blob) = (std::str::from_utf8(words.next()?).ok()?, std::str::from_utf8(words.next()?).ok()?);
+    let mut words = text.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty());
+    // What ends the line may stand behind the key, not behind its type.
+    let (kind, blob) = (words.next()?, words.next()?.trim_ascii_end());
+    let (kind, blob) = (std::str::from_utf8(kind).ok()?, std::str::from_utf8(blob).ok()?);
     Fingerprint::of_key(kind, blob).ok()
 }
 

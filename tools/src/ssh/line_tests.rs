@@ -187,3 +187,9 @@ fn paths_that_mean_themselves() {
         assert!(!is_plain_path(bad), "{bad:?}");
     }
 }
+
+#[test]
+fn a_return_behind_the_type_makes_no_key() {
+    assert_eq!(KeyLine::parse(format!("{TYPE}\r {BLOB} a comment\n").as_bytes()), None, "sshd skips it");
+    assert!(KeyLine::parse(format!("{TYPE} {BLOB}\r\n").as_bytes()).is_some());
+}
