@@ -62,12 +62,26 @@ impl SqliteStore {
     /// When there is none, the place is not safe, or the file is foreign,
     /// damaged or newer. Such a file is left as it is.
     pub fn open(path: &Path, keys: Arc<SealingKeys>, journal: Journal) -> Result<Self, Error> {
+        Self::open_with_batches(path, keys, journal, writer::BATCH)
+    }
+
+    /// The same, with at most `batch` requests in one commit; for the
+    /// benchmark, which shows what batches are good for.
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::open`].
+    pub fn open_with_batches(
+        path: &Path,
+        keys: Arc<SealingKeys>,
+        journal: Journal,
+        batch: usize,
+    ) -> Result<Self, Error> {
         place::check_folder(path.parent().unwrap_or(Path::new("/")))?;
         let lock = lock(&path.with_extension("lock"))?;
         place::check_file(path)?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut connection, path, journal)?;
-        let writer = Writer::start(connection, Arc::clone(&keys));
+        let writer = Writer::start(connection, Arc::clone(&keys), batch);
         Ok(Self { path: path.to_owned(), keys, writer, readers: Mutex::new(Vec::new()), _lock: lock })
     }
 

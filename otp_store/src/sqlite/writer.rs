@@ -15,7 +15,7 @@ use crate::{Answered, Error, SealingKeys, Transaction};
 /// Requests that may wait; a further one waits at the door.
 const QUEUE: usize = 256;
 /// Requests in one commit.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 type Reply = SyncSender<Result<Answered, Error>>;
 type Job = (Transaction, Reply);
@@ -26,9 +26,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, keys: Arc<SealingKeys>) -> Self {
+    pub(super) fn start(connection: Connection, keys: Arc<SealingKeys>, batch: usize) -> Self {
         let (jobs, waiting) = sync_channel(QUEUE);
-        let thread = Builder::new().name("writer".to_owned()).spawn(move || run(&connection, &keys, &waiting)).ok();
+        let thread =
+            Builder::new().name("writer".to_owned()).spawn(move || run(&connection, &keys, &waiting, batch)).ok();
         Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(thread) }
     }
 
@@ -51,9 +52,9 @@ impl Drop for Writer {
     }
 }
 
-fn run(connection: &Connection, keys: &SealingKeys, waiting: &Receiver<Job>) {
+fn run(connection: &Connection, keys: &SealingKeys, waiting: &Receiver<Job>, batch: usize) {
     while let Ok(first) = waiting.recv() {
-        let batch = std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)).collect();
+        let batch = std::iter::once(first).chain(waiting.try_iter().take(batch.saturating_sub(1))).collect();
         commit(connection, keys, batch);
     }
 }
