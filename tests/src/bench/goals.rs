@@ -12,7 +12,8 @@ pub struct Goal {
 
 /// All of them.
 pub fn all(report: &Report) -> Vec<Goal> {
-    vec![rival(report), flat(report), shared(report), patient(report), small(report)]
+    let transactions = [rival(report), flat(report)].into_iter().filter(|_| !report.rivals.is_empty());
+    transactions.chain([shared(report), patient(report), small(report)]).collect()
 }
 
 fn rival(report: &Report) -> Goal {

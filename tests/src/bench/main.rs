@@ -2,7 +2,7 @@
 //! whole PAM transactions against other modules, and what the verifier does
 //! with many clients and large stores. Only ratios carry over to other machines.
 //!
-//! `bench [--quick]`; results go to `bench.json` and `bench.svg` beside the
+//! `bench [--quick|--verifier]`; results go to `bench.json` and `bench.svg` beside the
 //! build's folders.
 
 mod disk;
@@ -25,10 +25,11 @@ fn main() -> ExitCode {
     match words.as_slice() {
         [] => plan::run(&plan::FULL),
         ["--quick"] => plan::run(&plan::QUICK),
+        ["--verifier"] => plan::run(&plan::VERIFIER),
         ["once", rest @ ..] => pam::once(rest),
         ["serve", rest @ ..] => server::serve_one_a_commit(rest),
         _ => {
-            eprintln!("usage: bench [--quick]");
+            eprintln!("usage: bench [--quick|--verifier]");
             ExitCode::from(2)
         }
     }

@@ -23,7 +23,9 @@ pub struct Report {
     pub loads: Vec<Pair>,
     /// Memory of the verifier with the largest store, in KiB: all, and not shared with files.
     pub resident: (usize, usize),
-    /// Bytes of the largest store.
+    /// Owners in the largest store.
+    pub owners: usize,
+    /// Its bytes.
     pub bytes: u64,
 }
 
@@ -35,11 +37,6 @@ impl Report {
     /// The goals, and whether they are reached.
     pub fn goals(&self) -> Vec<Goal> {
         goals::all(self)
-    }
-
-    /// The largest store.
-    pub fn owners(&self) -> usize {
-        self.ours().map(|rival| rival.owners).max().unwrap_or(0)
     }
 
     /// Ours, from small to large.
@@ -58,11 +55,13 @@ impl Report {
         println!("\nOn {}; a page and an fsync take {median}, p99 {p99}.", self.file_system);
         println!("Load of the machine at the beginning: {:.1} on {} processors.", self.busy, processors());
         println!("Every accepted code is on the disk before the answer. Only ratios carry over.");
-        self.print_transactions();
+        if !self.rivals.is_empty() {
+            self.print_transactions();
+        }
         self.print_loads();
         let (all, own) = self.resident;
         let store = commas(usize::try_from(self.bytes / 1_000_000).unwrap_or(0));
-        let owners = commas(self.owners());
+        let owners = commas(self.owners);
         println!("\nThe verifier holds {all} kB of memory ({own} kB its own); {owners} owners are {store} MB on disk.");
         println!("\nGoals");
         for goal in self.goals() {
@@ -105,10 +104,7 @@ impl Report {
     }
 
     fn print_loads(&self) {
-        println!(
-            "\nThe verifier with {} owners, asked by many at once; beside it, each request",
-            commas(self.owners())
-        );
+        println!("\nThe verifier with {} owners, asked by many at once; beside it, each request", commas(self.owners));
         println!("in a commit of its own");
         println!(
             "{:>8}{:>12}{:>10}{:>10}{:>10}{:>8}   {:>12}{:>10}{:>10}{:>8}",

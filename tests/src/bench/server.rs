@@ -10,9 +10,13 @@ use std::thread;
 
 use oathgate_tests::built::bin;
 use oathgate_tests::oathgated::Oathgated;
+use oathgate_tests::process::PATIENCE;
 use otp_service::listen;
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore};
+use otp_wire::socket::timespec;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::disk;
 use crate::people::People;
@@ -92,7 +96,10 @@ fn end_child_of(parent: u32) {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).expect("/proc");
     for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
         let pid = rustix::process::Pid::from_raw(child).expect("a process");
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a child of a child");
+        let handle = pidfd_open(pid, PidfdFlags::empty()).expect("a child of a child");
+        rustix::process::pidfd_send_signal(&handle, rustix::process::Signal::KILL).expect("a child of a child");
+        // Its sockets are free when it has ended.
+        poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&timespec(PATIENCE))).expect("poll");
     }
 }
 
