@@ -51,8 +51,8 @@ impl Service {
             return Ok(checked.refused(Refusal::NotEnrolled));
         };
         let Some(owner) = self.owner(&account, &checked)? else {
-            let absent = self.store.owners(Some(&account))?.is_empty();
-            return Ok(if absent { Outcome::Absent {} } else { checked.refused(Refusal::NotEnrolled) });
+            let known = self.store.knows(&account)?;
+            return Ok(if known { checked.refused(Refusal::NotEnrolled) } else { Outcome::Absent {} });
         };
         let record = self.store.read(&owner)?.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
         match admit(&record, &account, checked.shown(), asked.now) {

@@ -1,5 +1,6 @@
 //! The store on one host: SQLite, one writer, durable before the answer.
 
+mod readers;
 mod rows;
 mod schema;
 mod writer;
@@ -7,13 +8,14 @@ mod writer;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::{Answered, AuditFilter, AuditRow, Error, Report, SealingKeys, Store, Transaction, place};
+use readers::{Reader, Readers};
 use writer::Writer;
 
 /// How SQLite keeps its journal.
@@ -27,15 +29,18 @@ pub enum Journal {
 
 /// How long to wait for another process's transaction.
 const BUSY: Duration = Duration::from_secs(4);
-/// Readers that are kept open.
+/// Readers that are kept open, and read at the same time. A further one waits:
+/// opening a connection takes longer than what the others have to do.
 const READERS: usize = 4;
+/// Statements that stay prepared; there are fewer.
+const STATEMENTS: usize = 32;
 
 /// A store in one SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
     keys: Arc<SealingKeys>,
     writer: Writer,
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     /// Held for as long as the store is open: a service and a spawned
     /// verifier never work on one store at the same time.
     _lock: File,
@@ -82,21 +87,18 @@ impl SqliteStore {
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut connection, path, journal)?;
         let writer = Writer::start(connection, Arc::clone(&keys), batch);
-        Ok(Self { path: path.to_owned(), keys, writer, readers: Mutex::new(Vec::new()), _lock: lock })
+        Ok(Self { path: path.to_owned(), keys, writer, readers: Readers::default(), _lock: lock })
     }
 
+    /// Looks something up.
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match pooled {
-            Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
-        };
-        let result = read(&connection);
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < READERS {
-            readers.push(connection);
-        }
-        result
+        let reader = Reader::take(&self.readers, || connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        read(reader.connection.as_ref().ok_or(Error::Closed)?)
+    }
+
+    /// Reads what may be long, over a connection of its own: no login waits for it.
+    fn listing<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        read(&connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
     }
 }
 
@@ -107,6 +109,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     // A database can hold triggers and views; ours holds none and trusts none.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
@@ -139,7 +142,11 @@ impl Store for SqliteStore {
     }
 
     fn owners(&self, account: Option<&Account>) -> Result<Vec<Owner>, Error> {
-        self.reading(|connection| rows::owners(connection, account))
+        self.listing(|connection| rows::owners(connection, account))
+    }
+
+    fn knows(&self, account: &Account) -> Result<bool, Error> {
+        self.reading(|connection| rows::knows(connection, account))
     }
 
     fn read(&self, owner: &Owner) -> Result<Option<Record>, Error> {
@@ -147,10 +154,10 @@ impl Store for SqliteStore {
     }
 
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-        self.reading(|connection| rows::audit(connection, filter))
+        self.listing(|connection| rows::audit(connection, filter))
     }
 
     fn report(&self) -> Result<Report, Error> {
-        self.reading(rows::report)
+        self.listing(rows::report)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
+use otp_core::UnixTime;
 use rusqlite::Connection;
 
 use super::rows::{self, Index};
@@ -63,14 +64,14 @@ fn run(connection: &Connection, keys: &SealingKeys, waiting: &Receiver<Job>, bat
 fn commit(connection: &Connection, keys: &SealingKeys, batch: Vec<Job>) {
     let mut decided = Vec::with_capacity(batch.len());
     let mut replies = Vec::with_capacity(batch.len());
-    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    let begun = begin(connection, batch.first().map_or(0, |(transaction, _)| transaction.now));
     for (transaction, reply) in batch {
         decided.push(if begun.is_ok() { savepoint(connection, keys, transaction) } else { Err(Error::Closed) });
         replies.push(reply);
     }
-    if let Some(failure) = begun.and_then(|()| connection.execute_batch("COMMIT")).err() {
+    if let Some(failure) = begun.and_then(|()| execute(connection, "COMMIT")).err() {
         // Whatever was decided was not remembered, so nobody gets in by it.
-        let _ = connection.execute_batch("ROLLBACK");
+        let _ = execute(connection, "ROLLBACK");
         let failure = failure.to_string();
         decided.fill_with(|| Err(Error::Io("store".into(), std::io::Error::other(failure.clone()))));
     }
@@ -79,20 +80,30 @@ fn commit(connection: &Connection, keys: &SealingKeys, batch: Vec<Job>) {
     }
 }
 
+fn begin(connection: &Connection, now: UnixTime) -> Result<(), Error> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    rows::forget(connection, now)
+}
+
+/// Runs a statement that is kept for the next time.
+fn execute(connection: &Connection, statement: &str) -> Result<(), Error> {
+    connection.prepare_cached(statement)?.execute([])?;
+    Ok(())
+}
+
 fn savepoint(connection: &Connection, keys: &SealingKeys, transaction: Transaction) -> Result<Answered, Error> {
-    connection.execute_batch("SAVEPOINT request")?;
+    execute(connection, "SAVEPOINT request")?;
     let result = catch_unwind(AssertUnwindSafe(|| apply(connection, keys, transaction)))
         .unwrap_or(Err(Error::Damaged("a change failed within")));
     if result.is_err() {
-        connection.execute_batch("ROLLBACK TO request")?;
+        execute(connection, "ROLLBACK TO request")?;
     }
-    connection.execute_batch("RELEASE request")?;
+    execute(connection, "RELEASE request")?;
     result
 }
 
 fn apply(connection: &Connection, keys: &SealingKeys, transaction: Transaction) -> Result<Answered, Error> {
     let Transaction { mark, owner, now, change } = transaction;
-    rows::forget(connection, now)?;
     if let Some(answer) = rows::answered(connection, &mark, now)? {
         return Ok(Answered::Before(answer));
     }

@@ -53,7 +53,7 @@ pub const QUICK: Plan = Plan {
 };
 
 /// The verifier alone, without PAM.
-pub const VERIFIER: Plan = Plan { owners: &[10_000], lines: &[], rounds: 0, turns: 3, ..QUICK };
+pub const VERIFIER: Plan = Plan { owners: &[10_000], lines: &[], rounds: 0, turns: 1, ..QUICK };
 
 /// Transactions of one module in one round.
 const IN_A_ROUND: usize = 25;
