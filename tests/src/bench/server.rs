@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::thread;
 
 use oathgate_tests::built::bin;
 use oathgate_tests::oathgated::Oathgated;
@@ -112,8 +111,7 @@ pub fn serve_one_a_commit(arguments: &[&str]) -> ExitCode {
     let root = listen::bind(&value("--root-socket"), 0o600).expect("a socket");
     let _public = listen::bind(&value("--public-socket"), 0o666).expect("a socket");
     let service = Arc::new(one_a_commit(&value("--store"), &value("--keys")));
-    listen::serve(&root, listen::ROOT, &service);
-    thread::park();
+    listen::serve(root, listen::ROOT, service).expect("threads");
     ExitCode::SUCCESS
 }
 
