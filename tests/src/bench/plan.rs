@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use oathgate_tests::built::{bin, folder};
 use oathgate_tests::sshd::id;
+use otp_wire::socket::timespec;
+use rustix::event::poll;
 
 use crate::disk;
 use crate::load::{self, Load};
@@ -154,8 +156,11 @@ fn loads(plan: &Plan, mut server: Server) -> (Vec<Pair>, Server) {
         let fsyncs = count as f64 / load.verdicts.count() as f64;
         joined.push(Pair { shared: join(shared), alone: join(alone), fsyncs });
     }
-    // What a service that was just started needs is not what a busy one does.
+    // What a service that was just started needs is not what a busy one does,
+    // and workers that rest leave after ten seconds.
     load::run(&server, 128, plan.span);
+    let _ = poll(&mut [], Some(&timespec(Duration::from_secs(12))));
+    load::run(&server, 1, Duration::from_millis(100));
     (joined, server)
 }
 

@@ -21,7 +21,7 @@ pub struct Report {
     pub busy: f64,
     pub rivals: Vec<Rival>,
     pub loads: Vec<Pair>,
-    /// Memory of the verifier with the largest store, in KiB: all, and not shared with files.
+    /// Memory of the verifier with the largest store, in KiB: at rest, and at most.
     pub resident: (usize, usize),
     /// Owners in the largest store.
     pub owners: usize,
@@ -59,10 +59,12 @@ impl Report {
             self.print_transactions();
         }
         self.print_loads();
-        let (all, own) = self.resident;
+        let (rest, most) = self.resident;
         let store = commas(usize::try_from(self.bytes / 1_000_000).unwrap_or(0));
         let owners = commas(self.owners);
-        println!("\nThe verifier holds {all} kB of memory ({own} kB its own); {owners} owners are {store} MB on disk.");
+        println!(
+            "\nThe verifier holds {rest} kB of memory at rest, {most} kB at most; {owners} owners are {store} MB on disk."
+        );
         println!("\nGoals");
         for goal in self.goals() {
             println!("  {} {}: {}", if goal.reached { "yes" } else { "NO " }, goal.what, goal.found);
@@ -159,7 +161,7 @@ impl Report {
         json!({
             "file_system": self.file_system, "load_before": self.busy, "processors": processors(), "fsync": self.fsync.json(),
             "transactions": transactions.collect::<Vec<_>>(), "clients": loads.collect::<Vec<_>>(),
-            "resident_kb": self.resident.0, "resident_own_kb": self.resident.1, "store_bytes": self.bytes,
+            "resident_kb": self.resident.0, "resident_at_most_kb": self.resident.1, "store_bytes": self.bytes,
             "goals": goals.collect::<Vec<_>>(),
         })
     }

@@ -37,8 +37,7 @@ impl Server {
         Self { people, oathgated }
     }
 
-    /// Memory of the verifier in use, in KiB: all of it, and its own without
-    /// what it shares with files.
+    /// Memory of the verifier, in KiB: in use now, and at most so far.
     pub fn resident(&self) -> (usize, usize) {
         let path = format!("/proc/{}/status", self.oathgated.running().pid());
         let status = fs::read_to_string(path).expect("/proc");
@@ -46,7 +45,7 @@ impl Server {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
             line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
         };
-        (number("VmRSS:"), number("RssAnon:"))
+        (number("VmRSS:"), number("VmHWM:"))
     }
 
     /// Processor time that the verifier has used so far, in microseconds.
