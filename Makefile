@@ -13,11 +13,12 @@ PROGRAMS = -p otp_service -p pam_module -p ssh_otp -p tools
 OUT      = $(or $(CARGO_TARGET_DIR),target)/release
 COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
 
-.PHONY: help demo test check build install clean
+.PHONY: help demo test check bench build install clean
 
 help:
 	@echo "make demo      a guided tour with a real sshd and ssh, on loopback"
 	@echo "make test      every test, from a clean clone"
+	@echo "make bench     how fast it is, beside other modules (BENCH=--quick: a short look)"
 	@echo "make check     formatting, lints, documentation"
 	@echo "make install   what was built, below PREFIX=$(PREFIX), as root"
 
@@ -42,6 +43,12 @@ test:
 	$(CARGO) build --locked --release $(PROGRAMS)
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace --no-fail-fast
+
+bench:
+	@sh pkg/dependencies.sh bench
+	@$(CARGO) build --locked --release $(PROGRAMS)
+	@$(CARGO) build --locked --release -p oathgate_tests --bin bench
+	@$(OUT)/bench $(BENCH)
 
 # Installs what `make build` made and builds nothing: root may have no cargo.
 install:

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::Builder;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use otp_wire::frame::{self, MAX_LISTING, MAX_REQUEST};
@@ -38,6 +39,10 @@ pub const PUBLIC: Door = Door { root: false, connections: 128, connections_a_uid
 
 /// How long a peer may take to read its reply.
 const REPLY: Duration = Duration::from_secs(5);
+/// Workers that wait for connections; the others rest.
+const SPARE: usize = 16;
+/// How long they rest before they leave.
+const REST: Duration = Duration::from_secs(10);
 
 /// Makes a socket at `path` with these permissions, in place of one that
 /// nobody listens at any more.
@@ -61,23 +66,22 @@ pub fn bind(path: &Path, mode: u32) -> Result<UnixListener, Failure> {
 }
 
 /// Answers at `listener` for ever.
-pub fn serve(listener: &UnixListener, door: Door, service: &Arc<Service>) {
-    let places = Arc::new(Places::default());
-    for connection in listener.incoming() {
-        // Out of descriptors, or gone already: the next one may do better.
-        let Ok(connection) = connection else {
-            places.wait_for_change(Duration::from_millis(20));
-            continue;
-        };
-        let Some(peer) = peer(&connection, door) else { continue };
-        let Some(place) = Places::take(&places, peer.uid, door) else { continue };
-        let service = Arc::clone(service);
-        let answering = Builder::new().name("answer".to_owned()).spawn(move || {
-            answer(&connection, peer, door, &service);
-            drop(place);
-        });
-        // No thread to be had: the connection is closed, and the peer refuses.
-        drop(answering);
+///
+/// # Errors
+/// When there is no thread to be had.
+pub fn serve(listener: UnixListener, door: Door, service: Arc<Service>) -> Result<(), Failure> {
+    listener.set_nonblocking(false).map_err(|why| Failure::at("socket", why))?;
+    let hall = Arc::new(Hall {
+        listener,
+        door,
+        service,
+        workers: Mutex::default(),
+        needed: Condvar::new(),
+        changed: Condvar::new(),
+    });
+    Hall::hire(&hall)?;
+    loop {
+        thread::park();
     }
 }
 
@@ -105,49 +109,132 @@ fn answer(connection: &UnixStream, peer: Peer, door: Door, service: &Service) {
     }
 }
 
-/// Connections that are being answered, by uid.
-#[derive(Default)]
-struct Places {
-    taken: Mutex<HashMap<u32, usize>>,
+/// A socket and the workers at it. Whoever is free takes the next connection
+/// itself, and the last free one sees to it that there is another.
+struct Hall {
+    listener: UnixListener,
+    door: Door,
+    service: Arc<Service>,
+    workers: Mutex<Workers>,
+    /// A worker that rests is needed.
+    needed: Condvar,
+    /// A connection was answered.
     changed: Condvar,
 }
 
-impl Places {
-    /// A place for `uid`. Where all are taken, waits for one; where this uid
-    /// has its share already, there is none.
-    fn take(places: &Arc<Self>, uid: u32, door: Door) -> Option<Place> {
-        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        while taken.values().sum::<usize>() >= door.connections {
-            taken = places.changed.wait(taken).unwrap_or_else(PoisonError::into_inner);
+#[derive(Default)]
+struct Workers {
+    /// All of them; never more than there may be connections.
+    all: usize,
+    /// Those that wait for a connection.
+    free: usize,
+    /// Those that wait until they are needed.
+    resting: usize,
+    /// How many of these are called and have not come yet.
+    called: usize,
+    /// Connections that are being answered, by uid.
+    taken: HashMap<u32, usize>,
+}
+
+impl Hall {
+    fn lock(&self) -> MutexGuard<'_, Workers> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more worker, where there may be one.
+    fn hire(hall: &Arc<Self>) -> Result<(), Failure> {
+        let mut workers = hall.lock();
+        if workers.all >= hall.door.connections {
+            return Ok(());
         }
-        let own = taken.entry(uid).or_default();
-        if *own >= door.connections_a_uid {
+        let worker = Arc::clone(hall);
+        let started = Builder::new().name("answer".to_owned()).spawn(move || worker.work());
+        started.map_err(|why| Failure::at("thread", why))?;
+        workers.all += 1;
+        workers.free += 1;
+        Ok(())
+    }
+
+    /// Answers one connection after the other while there is enough to do.
+    fn work(self: Arc<Self>) {
+        while self.stays() {
+            match self.listener.accept() {
+                Ok((connection, _)) => self.welcome(&connection),
+                // Out of descriptors, or gone already: the next one may do better.
+                Err(_) => drop(self.changed.wait_timeout(self.lock(), Duration::from_millis(20))),
+            }
+        }
+    }
+
+    fn welcome(self: &Arc<Self>, connection: &UnixStream) {
+        let Some(peer) = peer(connection, self.door) else { return };
+        let Some((_place, last)) = self.take(peer.uid) else { return };
+        if last {
+            // No thread to be had: then the next peer waits until one of us is free.
+            let _ = Self::hire(self);
+        }
+        // Whatever breaks in there, the peer is hung up on and refuses.
+        let _ = catch_unwind(AssertUnwindSafe(|| answer(connection, peer, self.door, &self.service)));
+    }
+
+    /// A place for `uid`, if it does not have its share already; and whether
+    /// a worker has to be hired for the next connection.
+    fn take(&self, uid: u32) -> Option<(Place<'_>, bool)> {
+        let mut workers = self.lock();
+        let own = workers.taken.entry(uid).or_default();
+        if *own >= self.door.connections_a_uid {
             return None;
         }
         *own += 1;
-        Some(Place { places: Arc::clone(places), uid })
+        workers.free -= 1;
+        let mut last = workers.free + workers.called == 0;
+        if last && workers.resting > 0 {
+            (workers.called, last) = (1, false);
+            self.needed.notify_one();
+        }
+        Some((Place { hall: self, uid }, last))
     }
 
-    fn wait_for_change(&self, limit: Duration) {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_timeout(taken, limit));
+    /// Whether this worker goes on. Where there are enough, it rests until it
+    /// is needed, and leaves when that takes long.
+    fn stays(&self) -> bool {
+        let mut workers = self.lock();
+        if workers.free <= SPARE {
+            return true;
+        }
+        workers.free -= 1;
+        workers.resting += 1;
+        let idle = |workers: &mut Workers| workers.called == 0;
+        let rested = self.needed.wait_timeout_while(workers, REST, idle);
+        (workers, _) = rested.unwrap_or_else(PoisonError::into_inner);
+        workers.resting -= 1;
+        let called = workers.called > 0;
+        if called {
+            workers.called -= 1;
+            workers.free += 1;
+        } else {
+            workers.all -= 1;
+        }
+        called
     }
 }
 
-struct Place {
-    places: Arc<Places>,
+struct Place<'a> {
+    hall: &'a Hall,
     uid: u32,
 }
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = taken.get_mut(&self.uid) {
+        let mut workers = self.hall.lock();
+        workers.free += 1;
+        if let Some(own) = workers.taken.get_mut(&self.uid) {
             *own -= 1;
             if *own == 0 {
-                taken.remove(&self.uid);
+                workers.taken.remove(&self.uid);
             }
         }
-        self.places.changed.notify_one();
+        drop(workers);
+        self.hall.changed.notify_one();
     }
 }

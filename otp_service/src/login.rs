@@ -13,7 +13,7 @@ use otp_wire::{Ask, Login, SecretText};
 use crate::access::Role;
 use crate::account::{self, Found};
 use crate::lines;
-use crate::scratch::Busy;
+use crate::scratch::{Busy, Hasher};
 use crate::service::{Asked, Decision, Service, Stop};
 
 /// A login whose names have been checked.
@@ -52,8 +52,8 @@ impl Service {
             return Ok(checked.refused(Refusal::NotEnrolled));
         };
         let Some(owner) = self.owner(&account, &checked)? else {
-            let absent = self.store.owners(Some(&account))?.is_empty();
-            return Ok(if absent { Outcome::Absent {} } else { checked.refused(Refusal::NotEnrolled) });
+            let known = self.store.knows(&account)?;
+            return Ok(if known { checked.refused(Refusal::NotEnrolled) } else { Outcome::Absent {} });
         };
         let record = self.store.read(&owner)?.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
         match admit(&record, &account, checked.shown(), self.settings.limits, asked.now) {
@@ -157,9 +157,11 @@ impl Service {
     /// What was typed, with the hashes that a verdict may need.
     fn read_input(&self, owner: Option<&Owner>, code: &SecretText) -> Result<(Input, Vec<(Salt, ScratchHash)>), Stop> {
         let input = Input::parse(code.expose().as_bytes());
+        // Whether a hash is needed depends on what was typed alone, so nobody
+        // learns from the time whether there is a record.
         let record = match owner {
-            Some(owner) => self.store.read(owner)?,
-            None => None,
+            Some(owner) if Hasher::concerns(&input) => self.store.read(owner)?,
+            _ => None,
         };
         let busy = |Busy| Stop::Undecided("too many scratch codes are waiting to be hashed".to_owned());
         let hashes = self.hasher.hashes(&input, record.as_ref()).map_err(busy)?;

@@ -24,17 +24,19 @@ pub struct Hasher {
 pub struct Busy;
 
 impl Hasher {
+    /// Whether `input` can be a scratch code at all.
+    #[must_use]
+    pub fn concerns(input: &Input) -> bool {
+        scratch_code(input).is_some()
+    }
+
     /// The hashes of `input` that a verdict on `record` may need. Without a
     /// record or a set the work is the same.
     ///
     /// # Errors
     /// [`Busy`], or when there is no memory.
     pub fn hashes(&self, input: &Input, record: Option<&Record>) -> Result<Vec<(Salt, ScratchHash)>, Busy> {
-        let (code, kind): (&[u8], _) = match input {
-            Input::Scratch(code) => (code.expose(), ScratchKind::Base32),
-            Input::Digits(digits) if digits.len() == 8 => (digits.as_bytes(), ScratchKind::EightDigits),
-            _ => return Ok(vec![]),
-        };
+        let Some((code, kind)) = scratch_code(input) else { return Ok(vec![]) };
         let sets = record.iter().flat_map(|record| &record.scratch);
         let mut salts: Vec<Salt> = sets.filter(|set| set.kind == kind).map(|set| set.salt).collect();
         if salts.is_empty() && kind == ScratchKind::Base32 {
@@ -53,6 +55,14 @@ impl Hasher {
         drop(turn);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         hash.map_err(|_| Busy)
+    }
+}
+
+fn scratch_code(input: &Input) -> Option<(&[u8], ScratchKind)> {
+    match input {
+        Input::Scratch(code) => Some((code.expose(), ScratchKind::Base32)),
+        Input::Digits(digits) if digits.len() == 8 => Some((digits.as_bytes(), ScratchKind::EightDigits)),
+        _ => None,
     }
 }
 

@@ -197,9 +197,9 @@ fn serve(plan: &Plan, arguments: &Arguments) -> Result<(), Failure> {
     let other = Arc::clone(&service);
     let listening = thread::Builder::new()
         .name("public".to_owned())
-        .spawn(move || listen::serve(&public, listen::PUBLIC, &other))
+        .spawn(move || listen::serve(public, listen::PUBLIC, other))
         .map_err(|why| Failure::at("thread", why))?;
-    listen::serve(&root, listen::ROOT, &service);
+    listen::serve(root, listen::ROOT, service)?;
     drop(listening);
     Ok(())
 }

@@ -54,6 +54,12 @@ pub trait Store: Send + Sync {
     /// When the store can't be read.
     fn owners(&self, account: Option<&Account>) -> Result<Vec<Owner>, Error>;
 
+    /// Whether anybody has an entry in `account`.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn knows(&self, account: &Account) -> Result<bool, Error>;
+
     /// The record of `owner` as it is now.
     ///
     /// # Errors

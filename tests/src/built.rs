@@ -19,10 +19,17 @@ pub fn bin(name: &str) -> PathBuf {
     static BUILT: Mutex<Option<HashSet<String>>> = Mutex::new(None);
     let (_, package) = PROGRAMS.iter().find(|(program, _)| *program == name).expect("a program of the workspace");
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if built.get_or_insert_default().insert(name.to_owned()) {
+    let path = folder().join(name);
+    if built.get_or_insert_default().insert(name.to_owned()) && (is_test() || !path.exists()) {
         build(package);
     }
-    folder().join(name)
+    path
+}
+
+/// make builds everything before it runs a program (demo, bench). One package
+/// built alone may have other features, and would take the place of that.
+fn is_test() -> bool {
+    env::current_exe().expect("/proc").parent().is_some_and(|folder| folder.ends_with("deps"))
 }
 
 /// Where cargo puts the programs: beside this one, or above it if it is a

@@ -43,10 +43,14 @@ impl Oathgated {
     fn command(&self) -> Command {
         let mut command = Command::new(bin("oathgated"));
         command.env_clear();
+        self.arguments(&mut command);
+        command
+    }
+
+    fn arguments(&self, command: &mut Command) {
         for (option, name) in [("--config", "oathgate.toml"), ("--store", "store/store.db"), ("--keys", "keys")] {
             command.arg(option).arg(self.folder.path().join(name));
         }
-        command
     }
 
     /// Starts the service again.
@@ -54,9 +58,23 @@ impl Oathgated {
     /// # Panics
     /// When it doesn't start.
     pub fn resume(&mut self) {
+        let command = self.command();
+        self.run(command);
+    }
+
+    /// Starts `program` in the service's place, with the service's arguments
+    /// behind those that it has.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    pub fn resume_by(&mut self, mut program: Command) {
+        self.arguments(&mut program);
+        self.run(program);
+    }
+
+    fn run(&mut self, mut command: Command) {
         let watch = inotify::init(inotify::CreateFlags::CLOEXEC).expect("inotify");
         inotify::add_watch(&watch, self.folder.path(), inotify::WatchFlags::ATTRIB).expect("inotify");
-        let mut command = self.command();
         command.arg("--root-socket").arg(self.root_socket());
         command.arg("--public-socket").arg(self.public_socket());
         let running = Running::start(&mut command);

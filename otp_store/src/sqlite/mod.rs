@@ -3,6 +3,7 @@
 mod audit;
 pub mod backup;
 mod identity;
+mod readers;
 mod rows;
 mod schema;
 mod writer;
@@ -10,7 +11,7 @@ mod writer;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
@@ -20,6 +21,7 @@ use rustix::fs::FlockOperation;
 use crate::reserve::Reserve;
 use crate::{Answered, AuditFilter, AuditRow, Error, Report, SealingKeys, Store, Transaction, place};
 use identity::Identity;
+use readers::{Reader, Readers};
 use writer::{Desk, Writer};
 
 /// How SQLite keeps its journal.
@@ -33,8 +35,11 @@ pub enum Journal {
 
 /// How long to wait for another process's transaction.
 const BUSY: Duration = Duration::from_secs(4);
-/// Readers that are kept open.
+/// Readers that are kept open, and read at the same time. A further one waits:
+/// opening a connection takes longer than what the others have to do.
 const READERS: usize = 4;
+/// Statements that stay prepared; there are fewer.
+const STATEMENTS: usize = 32;
 
 /// A store in one SQLite file.
 pub struct SqliteStore {
@@ -42,7 +47,7 @@ pub struct SqliteStore {
     keys: Arc<SealingKeys>,
     identity: Arc<Identity>,
     /// Closed before the writer, which alone can put the journal away.
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     writer: Writer,
     /// Held for as long as the store is open: a service and a spawned
     /// verifier never work on one store at the same time.
@@ -70,6 +75,20 @@ impl SqliteStore {
     /// When there is none, the place is not safe, or the file is foreign,
     /// damaged or newer. Such a file is left as it is.
     pub fn open(path: &Path, keys: Arc<SealingKeys>, journal: Journal) -> Result<Self, Error> {
+        Self::open_with_batches(path, keys, journal, writer::BATCH)
+    }
+
+    /// The same, with at most `batch` requests in one commit; for the
+    /// benchmark, which shows what batches are good for.
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::open`].
+    pub fn open_with_batches(
+        path: &Path,
+        keys: Arc<SealingKeys>,
+        journal: Journal,
+        batch: usize,
+    ) -> Result<Self, Error> {
         place::check_folder(path.parent().unwrap_or(Path::new("/")))?;
         let lock = lock(&path.with_extension("lock"))?;
         place::check_file(path)?;
@@ -83,24 +102,22 @@ impl SqliteStore {
             other => other?,
         };
         identity.check()?;
-        let desk = Desk { connection, keys: Arc::clone(&keys), identity: Arc::clone(&identity), reserve };
-        let (writer, readers) = (Writer::start(desk), Mutex::new(Vec::new()));
+        let desk = Desk { connection, keys: Arc::clone(&keys), identity: Arc::clone(&identity), reserve, batch };
+        let (writer, readers) = (Writer::start(desk), Readers::default());
         Ok(Self { path: path.to_owned(), keys, identity, readers, writer, _lock: lock })
     }
 
+    /// Looks something up.
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         self.identity.check()?;
-        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match pooled {
-            Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
-        };
-        let result = read(&connection);
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < READERS {
-            readers.push(connection);
-        }
-        result
+        let reader = Reader::take(&self.readers, || connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        read(reader.connection.as_ref().ok_or(Error::Closed)?)
+    }
+
+    /// Reads what may be long, over a connection of its own: no login waits for it.
+    fn listing<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.identity.check()?;
+        read(&connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
     }
 }
 
@@ -120,6 +137,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     connection.pragma_update(None, "cell_size_check", true)?;
     // What is half done stays in memory, not in a folder that others can fill.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
@@ -171,7 +189,11 @@ impl Store for SqliteStore {
     }
 
     fn owners(&self, account: Option<&Account>) -> Result<Vec<Owner>, Error> {
-        self.reading(|connection| rows::owners(connection, account))
+        self.listing(|connection| rows::owners(connection, account))
+    }
+
+    fn knows(&self, account: &Account) -> Result<bool, Error> {
+        self.reading(|connection| rows::knows(connection, account))
     }
 
     fn read(&self, owner: &Owner) -> Result<Option<Record>, Error> {
@@ -179,10 +201,10 @@ impl Store for SqliteStore {
     }
 
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-        self.reading(|connection| audit::read(connection, filter))
+        self.listing(|connection| audit::read(connection, filter))
     }
 
     fn report(&self) -> Result<Report, Error> {
-        self.reading(|connection| rows::report(connection, &self.keys))
+        self.listing(|connection| rows::report(connection, &self.keys))
     }
 }

@@ -53,6 +53,10 @@ pub(super) fn owners(connection: &Connection, account: Option<&Account>) -> Resu
     names.map(|name| column(&name?)).collect()
 }
 
+pub(super) fn knows(connection: &Connection, account: &Account) -> Result<bool, Error> {
+    Ok(connection.prepare_cached("SELECT 1 FROM entry WHERE account = ?1")?.exists([account.as_str()])?)
+}
+
 /// The record of `owner`, with the number of its row.
 pub(super) fn load(connection: &Connection, owner: &Owner, keys: &SealingKeys) -> Result<Option<(i64, Record)>, Error> {
     let found = connection

@@ -34,6 +34,8 @@ pub(super) struct Desk {
     pub(super) keys: Arc<SealingKeys>,
     pub(super) identity: Arc<Identity>,
     pub(super) reserve: Reserve,
+    /// At most so many requests in one commit.
+    pub(super) batch: usize,
 }
 
 /// A request that was decided, to be written.
@@ -73,7 +75,7 @@ impl Drop for Writer {
 
 fn run(desk: &mut Desk, waiting: &Receiver<Job>) {
     while let Ok(first) = waiting.recv() {
-        let batch = std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1));
+        let batch = std::iter::once(first).chain(waiting.try_iter().take(desk.batch.saturating_sub(1)));
         let (transactions, replies): (Vec<_>, Vec<Reply>) = batch.unzip();
         for (reply, answer) in replies.into_iter().zip(desk.answers(transactions)) {
             let _ = reply.send(answer);
@@ -123,6 +125,11 @@ impl Desk {
         self.transaction(|| {
             let mut full = Ok(());
             for transaction in batch {
+                if full.is_err() {
+                    // What came before is not written yet: nothing may be judged without it.
+                    decided.push(Err(Error::Closed));
+                    continue;
+                }
                 let mut one = None;
                 let written = self.savepoint(|| {
                     one = Some(self.judge(transaction)?);
@@ -140,6 +147,7 @@ impl Desk {
                 }
             }
             full?;
+            rows::forget(&self.connection, now)?;
             audit::trim(&self.connection, now, audit::KEEP_BYTES)
         })
     }
@@ -151,12 +159,18 @@ impl Desk {
     }
 
     fn transaction(&self, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        let begun = self.connection.execute_batch("BEGIN IMMEDIATE").map_err(Error::from);
-        let done = begun.and_then(|()| work()).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let begun = self.execute("BEGIN IMMEDIATE");
+        let done = begun.and_then(|()| work()).and_then(|()| self.execute("COMMIT"));
         if done.is_err() {
-            let _ = self.connection.execute_batch("ROLLBACK");
+            let _ = self.execute("ROLLBACK");
         }
         done
+    }
+
+    /// Runs a statement that stays prepared for the next time.
+    fn execute(&self, statement: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(statement)?.execute([])?;
+        Ok(())
     }
 
     /// Does one request's work; a failure undoes that and nothing else.
@@ -165,11 +179,13 @@ impl Desk {
             // The disk's failure ended the transaction; a savepoint would begin another.
             return Err(Error::Closed);
         }
-        self.connection.execute_batch("SAVEPOINT request")?;
+        self.execute("SAVEPOINT request")?;
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Damaged("a change failed within")));
         if !self.connection.is_autocommit() {
-            let undo = if result.is_err() { "ROLLBACK TO request;" } else { "" };
-            self.connection.execute_batch(&format!("{undo} RELEASE request"))?;
+            if result.is_err() {
+                self.execute("ROLLBACK TO request")?;
+            }
+            self.execute("RELEASE request")?;
         }
         result
     }
@@ -191,7 +207,6 @@ impl Desk {
     fn write(&self, decided: &Decided) -> Result<(), Error> {
         let Decided::Now { mark, before, now, change } = decided else { return Ok(()) };
         let connection = &self.connection;
-        rows::forget(connection, *now)?;
         if let Some(record) = &change.record {
             rows::save(connection, before.as_ref().map(|(id, index)| (*id, index)), record, &self.keys)?;
         }

@@ -1,0 +1,58 @@
+//! What is to be reached.
+
+use crate::plan::Pair;
+use crate::report::Report;
+
+/// One goal, and what was found.
+pub struct Goal {
+    pub what: &'static str,
+    pub found: String,
+    pub reached: bool,
+}
+
+/// All of them.
+pub fn all(report: &Report) -> Vec<Goal> {
+    let transactions = [rival(report), flat(report)].into_iter().filter(|_| !report.rivals.is_empty());
+    transactions.chain([shared(report), patient(report), small(report)]).collect()
+}
+
+fn rival(report: &Report) -> Goal {
+    let ours = report.ours().next().map_or(f64::NAN, |ours| ours.in_process.median());
+    let theirs = report.google().map_or(f64::NAN, |google| google.in_process.median());
+    let ratio = ours / theirs;
+    let what = "in process at most half of google-authenticator's time";
+    Goal { what, found: format!("{ratio:.2}"), reached: ratio <= 0.5 }
+}
+
+fn flat(report: &Report) -> Goal {
+    let medians: Vec<f64> = report.ours().map(|ours| ours.in_process.median()).collect();
+    let smallest = medians.first().copied().unwrap_or(f64::NAN);
+    let ratio = medians.iter().copied().fold(f64::NAN, f64::max) / smallest;
+    Goal {
+        what: "within 1.2 times, from the smallest to the largest store",
+        found: format!("{ratio:.2}"),
+        reached: ratio <= 1.2,
+    }
+}
+
+fn with(report: &Report, clients: usize) -> Option<&Pair> {
+    report.loads.iter().find(|pair| pair.shared.clients == clients)
+}
+
+fn shared(report: &Report) -> Goal {
+    let ratio = with(report, 32).map_or(f64::NAN, |pair| pair.shared.a_second() / pair.alone.a_second());
+    let what = "32 clients: at least 3 times the verdicts of one request a commit";
+    Goal { what, found: format!("{ratio:.2}"), reached: ratio >= 3.0 }
+}
+
+fn patient(report: &Report) -> Goal {
+    let p99 = with(report, 128).map_or(f64::NAN, |pair| pair.shared.verdicts.p99());
+    let what = "128 clients: p99 under 10 ms";
+    Goal { what, found: format!("{:.1} ms", p99 / 1000.0), reached: p99 < 10_000.0 }
+}
+
+fn small(report: &Report) -> Goal {
+    let (rest, most) = report.resident;
+    let what = "the verifier under 20 MB with the largest store";
+    Goal { what, found: format!("{rest} kB at rest, {most} kB at most"), reached: rest < 20_000 }
+}

@@ -1,0 +1,36 @@
+//! How fast is it? `make bench` measures, in one run and on one file system,
+//! whole PAM transactions against other modules, and what the verifier does
+//! with many clients and large stores. Only ratios carry over to other machines.
+//!
+//! `bench [--quick|--verifier]`; results go to `bench.json` and `bench.svg` beside the
+//! build's folders.
+
+mod disk;
+mod goals;
+mod load;
+mod numbers;
+mod pam;
+mod people;
+mod plan;
+mod plot;
+mod report;
+mod rivals;
+mod server;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => plan::run(&plan::FULL),
+        ["--quick"] => plan::run(&plan::QUICK),
+        ["--verifier"] => plan::run(&plan::VERIFIER),
+        ["once", rest @ ..] => pam::once(rest),
+        ["serve", rest @ ..] => server::serve_one_a_commit(rest),
+        _ => {
+            eprintln!("usage: bench [--quick|--verifier]");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What is measured, in which order. Whatever is compared takes turns, so that
+//! a slow moment of the machine hits all of it.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use oathgate_tests::built::{bin, folder};
+use oathgate_tests::sshd::id;
+use otp_wire::socket::timespec;
+use rustix::event::poll;
+
+use crate::disk;
+use crate::load::{self, Load};
+use crate::numbers::{Series, commas};
+use crate::report::Report;
+use crate::rivals::{Rival, Stage};
+use crate::server::Server;
+
+/// How much.
+pub struct Plan {
+    /// Owners in our stores.
+    owners: &'static [usize],
+    /// Owners in pam_oath's files.
+    lines: &'static [usize],
+    /// Rounds of PAM transactions.
+    rounds: usize,
+    /// Clients at once.
+    clients: &'static [usize],
+    /// How long they ask, each time.
+    span: Duration,
+    /// How often they do.
+    turns: usize,
+}
+
+/// What `make bench` does.
+pub const FULL: Plan = Plan {
+    owners: &[10, 1_000, 100_000, 1_000_000],
+    lines: &[10, 1_000, 100_000],
+    rounds: 40,
+    clients: &[1, 8, 32, 128],
+    span: Duration::from_secs(2),
+    turns: 3,
+};
+
+/// A look at it in half a minute.
+pub const QUICK: Plan = Plan {
+    owners: &[10, 10_000],
+    lines: &[10, 1_000],
+    rounds: 10,
+    clients: &[1, 8, 32, 128],
+    span: Duration::from_secs(1),
+    turns: 2,
+};
+
+/// The verifier alone, without PAM.
+pub const VERIFIER: Plan = Plan { owners: &[10_000], lines: &[], rounds: 0, turns: 1, ..QUICK };
+
+/// Transactions of one module in one round.
+const IN_A_ROUND: usize = 25;
+/// A module that is slower than this takes fewer turns.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// So many clients, with commits shared and with each request in its own.
+pub struct Pair {
+    pub shared: Load,
+    pub alone: Load,
+    /// Fsyncs per verdict, shared.
+    pub fsyncs: f64,
+}
+
+/// Does it.
+pub fn run(plan: &Plan) -> ExitCode {
+    let place = tempfile::Builder::new().prefix("oathgate-bench-").tempdir().expect("a temporary folder");
+    let file_system = disk::file_system(place.path());
+    if file_system == "tmpfs" {
+        eprintln!("error: {} is in memory, where an fsync costs nothing", place.path().display());
+        eprintln!("hint: TMPDIR=/var/tmp make bench");
+        return ExitCode::FAILURE;
+    }
+    let stage = Stage { folder: place.path().to_owned(), user: id("-un") };
+    let busy = disk::busy();
+    let fsync = disk::fsync(place.path(), 500);
+    let mut servers = servers(plan, &stage);
+    let rivals = rivals(plan, &stage, &servers);
+    let rivals = transactions(plan, &stage, rivals);
+    let large = servers.pop().expect("a large store");
+    let (loads, large) = loads(plan, large);
+    let owners = large.people.count();
+    let report =
+        Report { owners, file_system, fsync, busy, rivals, loads, resident: large.resident(), bytes: large.bytes() };
+    report.print();
+    report.write(folder().parent().expect("…/target/PROFILE"));
+    if report.goals().iter().all(|goal| goal.reached) { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+fn servers(plan: &Plan, stage: &Stage) -> Vec<Server> {
+    let server = |owners: &usize| {
+        let start = Instant::now();
+        let server = Server::with(&stage.user, *owners);
+        let seconds = start.elapsed().as_secs_f64();
+        println!("enrolled {} owners in {seconds:.1} s", commas(*owners));
+        server
+    };
+    plan.owners.iter().map(server).collect()
+}
+
+fn rivals(plan: &Plan, stage: &Stage, servers: &[Server]) -> Vec<Rival> {
+    let module = bin("oathgated").with_file_name("libpam_oathgate.so");
+    let mut rivals = vec![stage.permit()];
+    let ours = |server: &Server| stage.oathgate(&module, &server.oathgated.root_socket(), &server.people);
+    rivals.extend(servers.iter().map(ours));
+    rivals.push(stage.google());
+    rivals.extend(plan.lines.iter().map(|lines| stage.oath(*lines)));
+    rivals
+}
+
+fn transactions(plan: &Plan, stage: &Stage, mut rivals: Vec<Rival>) -> Vec<Rival> {
+    if plan.rounds == 0 {
+        return vec![];
+    }
+    for round in 0..=plan.rounds {
+        for rival in &mut rivals {
+            let start = Instant::now();
+            // The first round loads what stays loaded.
+            (0..IN_A_ROUND).take_while(|_| start.elapsed() < SLOW).for_each(|_| rival.authenticate(stage, round > 0));
+        }
+    }
+    println!("measured transactions in one process");
+    for _ in 0..plan.rounds {
+        for rival in &mut rivals {
+            let start = Instant::now();
+            (0..IN_A_ROUND / 2).take_while(|_| start.elapsed() < SLOW).for_each(|_| rival.authenticate_anew(stage));
+        }
+    }
+    println!("measured transactions in a new process each");
+    rivals.iter_mut().for_each(|rival| rival.count_fsyncs(stage));
+    rivals
+}
+
+fn loads(plan: &Plan, mut server: Server) -> (Vec<Pair>, Server) {
+    let mut pairs: Vec<(Vec<Load>, Vec<Load>)> = plan.clients.iter().map(|_| (vec![], vec![])).collect();
+    for _ in 0..plan.turns {
+        for (clients, pair) in plan.clients.iter().zip(&mut pairs) {
+            pair.0.push(load::run(&server, *clients, plan.span));
+            pair.1.push(server.one_a_commit(|server| load::run(server, *clients, plan.span)));
+        }
+    }
+    println!("measured clients at once");
+    let mut joined = Vec::new();
+    for (shared, alone) in pairs {
+        let clients = shared[0].clients;
+        let (load, count) = server.counting_fsyncs(|server| load::run(server, clients, plan.span / 2));
+        #[allow(clippy::cast_precision_loss)] // counts
+        let fsyncs = count as f64 / load.verdicts.count() as f64;
+        joined.push(Pair { shared: join(shared), alone: join(alone), fsyncs });
+    }
+    // What a service that was just started needs is not what a busy one does,
+    // and workers that rest leave after ten seconds.
+    load::run(&server, 128, plan.span);
+    let _ = poll(&mut [], Some(&timespec(Duration::from_secs(12))));
+    load::run(&server, 1, Duration::from_millis(100));
+    (joined, server)
+}
+
+fn join(loads: Vec<Load>) -> Load {
+    let mut all = Load { clients: 0, took: Duration::ZERO, verdicts: Series::default(), processor: 0.0 };
+    for load in loads {
+        all.clients = load.clients;
+        all.took += load.took;
+        all.processor += load.processor;
+        all.verdicts.append(load.verdicts);
+    }
+    all
+}

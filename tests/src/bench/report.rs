@@ -1,0 +1,168 @@
+//! The results as text and as JSON.
+
+#![allow(clippy::expect_used)]
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::goals::{self, Goal};
+use crate::numbers::{Series, commas, round, shown};
+use crate::plan::Pair;
+use crate::plot;
+use crate::rivals::Rival;
+
+/// Everything that was measured.
+pub struct Report {
+    pub file_system: String,
+    pub fsync: Series,
+    /// The load of the machine before anything was measured.
+    pub busy: f64,
+    pub rivals: Vec<Rival>,
+    pub loads: Vec<Pair>,
+    /// Memory of the verifier with the largest store, in KiB: at rest, and at most.
+    pub resident: (usize, usize),
+    /// Owners in the largest store.
+    pub owners: usize,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
+}
+
+impl Report {
+    /// The goals, and whether they are reached.
+    pub fn goals(&self) -> Vec<Goal> {
+        goals::all(self)
+    }
+
+    /// Ours, from small to large.
+    pub fn ours(&self) -> impl Iterator<Item = &Rival> {
+        self.rivals.iter().filter(|rival| rival.name == "pam_oathgate")
+    }
+
+    /// The module that ours is measured by.
+    pub fn google(&self) -> Option<&Rival> {
+        self.rivals.iter().find(|rival| rival.name == "pam_google_authenticator")
+    }
+
+    /// For people.
+    pub fn print(&self) {
+        let (median, p99) = (shown(self.fsync.median()), shown(self.fsync.p99()));
+        println!("\nOn {}; a page and an fsync take {median}, p99 {p99}.", self.file_system);
+        println!("Load of the machine at the beginning: {:.1} on {} processors.", self.busy, processors());
+        println!("Every accepted code is on the disk before the answer. Only ratios carry over.");
+        if !self.rivals.is_empty() {
+            self.print_transactions();
+        }
+        self.print_loads();
+        let (rest, most) = self.resident;
+        let store = commas(usize::try_from(self.bytes / 1_000_000).unwrap_or(0));
+        let owners = commas(self.owners);
+        println!(
+            "\nThe verifier holds {rest} kB of memory at rest, {most} kB at most; {owners} owners are {store} MB on disk."
+        );
+        println!("\nGoals");
+        for goal in self.goals() {
+            println!("  {} {}: {}", if goal.reached { "yes" } else { "NO " }, goal.what, goal.found);
+        }
+    }
+
+    fn print_transactions(&self) {
+        println!("\nWhole PAM transactions (owners in the store)");
+        println!(
+            "{:<32}{:>10}{:>10}{:>9}   {:>10}{:>10}{:>9}{:>8}",
+            "", "in process", "p99", "of GA", "a process", "p99", "of GA", "fsyncs"
+        );
+        let google = self.google();
+        for rival in &self.rivals {
+            let of = |ours: &Series, theirs: Option<&Series>| {
+                theirs.map_or_else(String::new, |theirs| format!("{:.2}", ours.median() / theirs.median()))
+            };
+            let (here, anew) = (&rival.in_process, &rival.new_process);
+            println!(
+                "{:<32}{:>10}{:>10}{:>9}   {:>10}{:>10}{:>9}{:>8}",
+                rival.title(),
+                shown(here.median()),
+                shown(here.p99()),
+                of(here, google.map(|google| &google.in_process)),
+                shown(anew.median()),
+                shown(anew.p99()),
+                of(anew, google.map(|google| &google.new_process)),
+                self.fsyncs(rival),
+            );
+        }
+    }
+
+    /// Ours are the verifier's, not the caller's.
+    fn fsyncs(&self, rival: &Rival) -> String {
+        match self.loads.first() {
+            Some(pair) if rival.name == "pam_oathgate" => format!("{:.2}", pair.fsyncs),
+            _ => rival.fsyncs.to_string(),
+        }
+    }
+
+    fn print_loads(&self) {
+        println!("\nThe verifier with {} owners, asked by many at once; beside it, each request", commas(self.owners));
+        println!("in a commit of its own");
+        println!(
+            "{:>8}{:>12}{:>10}{:>10}{:>10}{:>8}   {:>12}{:>10}{:>10}{:>8}",
+            "clients", "verdicts/s", "median", "p99", "processor", "fsyncs", "verdicts/s", "median", "p99", "ratio"
+        );
+        for pair in &self.loads {
+            let (shared, alone) = (&pair.shared, &pair.alone);
+            println!(
+                "{:>8}{:>12.0}{:>10}{:>10}{:>10}{:>8.2}   {:>12.0}{:>10}{:>10}{:>8.2}",
+                shared.clients,
+                shared.a_second(),
+                shown(shared.verdicts.median()),
+                shown(shared.verdicts.p99()),
+                shown(shared.processor_each()),
+                pair.fsyncs,
+                alone.a_second(),
+                shown(alone.verdicts.median()),
+                shown(alone.verdicts.p99()),
+                shared.a_second() / alone.a_second(),
+            );
+        }
+    }
+
+    /// Writes `bench.json` and `bench.svg` into `folder`.
+    pub fn write(&self, folder: &Path) {
+        let text = serde_json::to_string_pretty(&self.json()).expect("JSON");
+        fs::write(folder.join("bench.json"), text + "\n").expect("a folder of the build");
+        fs::write(folder.join("bench.svg"), plot::draw(self)).expect("a folder of the build");
+        println!("\nwritten: {0}/bench.json, {0}/bench.svg", folder.display());
+    }
+
+    fn json(&self) -> Value {
+        let transactions = self.rivals.iter().map(|rival| {
+            json!({
+                "module": rival.name, "owners": rival.owners, "in_process": rival.in_process.json(),
+                "new_process": rival.new_process.json(), "fsyncs": self.fsyncs(rival),
+            })
+        });
+        let loads = self.loads.iter().map(|pair| {
+            let load = |load: &crate::load::Load| {
+                json!({ "verdicts_a_second": round(load.a_second()), "latency": load.verdicts.json(), "processor_us": round(load.processor_each()) })
+            };
+            json!({
+                "clients": pair.shared.clients, "shared_commits": load(&pair.shared),
+                "one_a_commit": load(&pair.alone), "fsyncs_a_verdict": pair.fsyncs,
+            })
+        });
+        let goals = self
+            .goals()
+            .into_iter()
+            .map(|goal| json!({ "goal": goal.what, "found": goal.found, "reached": goal.reached }));
+        json!({
+            "file_system": self.file_system, "load_before": self.busy, "processors": processors(), "fsync": self.fsync.json(),
+            "transactions": transactions.collect::<Vec<_>>(), "clients": loads.collect::<Vec<_>>(),
+            "resident_kb": self.resident.0, "resident_at_most_kb": self.resident.1, "store_bytes": self.bytes,
+            "goals": goals.collect::<Vec<_>>(),
+        })
+    }
+}

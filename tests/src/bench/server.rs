@@ -1,0 +1,129 @@
+//! The verifiers that are measured.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use oathgate_tests::built::bin;
+use oathgate_tests::oathgated::Oathgated;
+use oathgate_tests::process::PATIENCE;
+use otp_service::listen;
+use otp_service::service::{Service, Settings};
+use otp_store::{Journal, SealingKeys, SqliteStore};
+use otp_wire::socket::timespec;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::disk;
+use crate::people::People;
+
+/// A verifier and the people it knows.
+pub struct Server {
+    pub people: Arc<People>,
+    pub oathgated: Oathgated,
+}
+
+impl Server {
+    /// One that knows `count` people.
+    pub fn with(account: &str, count: usize) -> Self {
+        let mut oathgated = Oathgated::start();
+        oathgated.stop();
+        let people = Arc::new(People::new(account, count));
+        people.enrol(&oathgated.store(), &oathgated.keys());
+        oathgated.resume();
+        Self { people, oathgated }
+    }
+
+    /// Memory of the verifier, in KiB: in use now, and at most so far.
+    pub fn resident(&self) -> (usize, usize) {
+        let path = format!("/proc/{}/status", self.oathgated.running().pid());
+        let status = fs::read_to_string(path).expect("/proc");
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+            line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+        };
+        (number("VmRSS:"), number("VmHWM:"))
+    }
+
+    /// Processor time that the verifier has used so far, in microseconds.
+    pub fn processor(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.oathgated.running().pid())).expect("/proc");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        // utime and stime (proc(5)), in ticks of which Linux shows a hundred a second.
+        let ticks: u32 = fields[11..=12].iter().filter_map(|field| field.parse::<u32>().ok()).sum();
+        f64::from(ticks) * 1e4
+    }
+
+    /// Bytes of the store on disk.
+    pub fn bytes(&self) -> u64 {
+        fs::metadata(self.oathgated.store()).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Runs `work` while the verifier is one that commits each request alone.
+    pub fn one_a_commit<T>(&mut self, work: impl FnOnce(&Self) -> T) -> T {
+        self.oathgated.stop();
+        let mut command = Command::new(std::env::current_exe().expect("/proc"));
+        command.arg("serve");
+        self.oathgated.resume_by(command);
+        let result = work(self);
+        self.oathgated.stop();
+        self.oathgated.resume();
+        result
+    }
+
+    /// Runs `work` while fsyncs are counted.
+    pub fn counting_fsyncs<T>(&mut self, work: impl FnOnce(&Self) -> T) -> (T, usize) {
+        self.oathgated.stop();
+        let log = self.oathgated.store().with_file_name("strace");
+        self.oathgated.resume_by(disk::strace(&log, &bin("oathgated")));
+        let before = disk::fsyncs(&log);
+        let result = work(self);
+        let count = disk::fsyncs(&log) - before;
+        end_child_of(self.oathgated.running().pid());
+        self.oathgated.stop();
+        self.oathgated.resume();
+        (result, count)
+    }
+}
+
+/// strace lets its program go when it is killed; so the program ends first.
+fn end_child_of(parent: u32) {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).expect("/proc");
+    for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+        let pid = rustix::process::Pid::from_raw(child).expect("a process");
+        let handle = pidfd_open(pid, PidfdFlags::empty()).expect("a child of a child");
+        rustix::process::pidfd_send_signal(&handle, rustix::process::Signal::KILL).expect("a child of a child");
+        // Its sockets are free when it has ended.
+        poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&timespec(PATIENCE))).expect("poll");
+    }
+}
+
+/// `bench serve`: the service as it is, but with one request in each commit.
+pub fn serve_one_a_commit(arguments: &[&str]) -> ExitCode {
+    let value = |name: &str| -> PathBuf {
+        let mut pairs = arguments.chunks(2);
+        pairs.find_map(|pair| (pair[0] == name).then(|| pair[1].into())).expect("an argument")
+    };
+    let root = listen::bind(&value("--root-socket"), 0o600).expect("a socket");
+    let _public = listen::bind(&value("--public-socket"), 0o666).expect("a socket");
+    let service = Arc::new(one_a_commit(&value("--store"), &value("--keys")));
+    listen::serve(root, listen::ROOT, service).expect("threads");
+    ExitCode::SUCCESS
+}
+
+fn one_a_commit(store: &Path, keys: &Path) -> Service {
+    let keys = Arc::new(SealingKeys::load(keys).expect("keys"));
+    let open = SqliteStore::open_with_batches(store, Arc::clone(&keys), Journal::Wal, 1).expect("a store");
+    let settings = Settings {
+        limits: otp_core::Limits::Usual,
+        issuer: "bench".to_owned(),
+        self_service: false,
+        self_enrol: false,
+        place: store.display().to_string(),
+        syslog: true,
+    };
+    Service::new(Box::new(open), keys, settings)
+}
