@@ -47,6 +47,9 @@ fn bars(report: &Report, body: &mut String) -> f64 {
     top
 }
 
+/// A colour, and which half of a pair is drawn in it.
+type Series = (&'static str, fn(&(f64, f64)) -> f64);
+
 /// Verdicts a second over the number of clients; returns where they end.
 fn lines(report: &Report, body: &mut String, top: f64) -> f64 {
     let height = 160.0;
@@ -67,7 +70,7 @@ fn lines(report: &Report, body: &mut String, top: f64) -> f64 {
         let x = LEFT + step * (index as f64 + 0.5);
         (x, top + height - rate / largest * height)
     };
-    let series: [(&str, fn(&(f64, f64)) -> f64); 2] = [("#2a7f62", |pair| pair.0), ("#888888", |pair| pair.1)];
+    let series: [Series; 2] = [("#2a7f62", |pair| pair.0), ("#888888", |pair| pair.1)];
     for (colour, pick) in series {
         let points: Vec<(f64, f64)> = rates.iter().enumerate().map(|(index, pair)| at(index, pick(pair))).collect();
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.0},{y:.0}")).collect();
