@@ -3,10 +3,15 @@
 PREFIX  ?= /usr
 DESTDIR ?=
 CARGO   ?= cargo
-PAMDIR  ?= $(PREFIX)/lib/$(shell gcc -print-multiarch 2>/dev/null)/security
+MANDIR  ?= $(PREFIX)/share/man
+# libpam looks nowhere else, whatever PREFIX says
+PAMDIR  ?= /usr/lib/$(shell gcc -print-multiarch 2>/dev/null)/security
 
+# where a module with verifier=spawn finds the verifier, if it isn't below /usr
+SPAWN    = $(if $(filter-out /usr,$(PREFIX)),OATHGATED=$(PREFIX)/libexec/oathgate/oathgated)
 PROGRAMS = -p otp_service -p pam_module -p ssh_otp -p tools
 OUT      = $(or $(CARGO_TARGET_DIR),target)/release
+COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
 
 .PHONY: help demo test check bench build install clean
 
@@ -15,11 +20,11 @@ help:
 	@echo "make test      every test, from a clean clone"
 	@echo "make bench     how fast it is, beside other modules (BENCH=--quick: a short look)"
 	@echo "make check     formatting, lints, documentation"
-	@echo "make install   the programs below PREFIX=$(PREFIX), as root"
+	@echo "make install   what was built, below PREFIX=$(PREFIX), as root"
 
 build:
 	@sh pkg/dependencies.sh build
-	$(CARGO) build --locked --release $(PROGRAMS)
+	$(SPAWN) $(CARGO) build --locked --release $(PROGRAMS)
 
 demo:
 	@sh pkg/dependencies.sh demo
@@ -45,15 +50,23 @@ bench:
 	@$(CARGO) build --locked --release -p oathgate_tests --bin bench
 	@$(OUT)/bench $(BENCH)
 
-install: build
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oathgate $(DESTDIR)$(PAMDIR) \
-	    $(DESTDIR)/usr/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 0755 $(OUT)/oathgate $(OUT)/ssh-otp $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 $(OUT)/oathgated $(DESTDIR)$(PREFIX)/libexec/oathgate
-	install -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
-	install -m 0644 pkg/systemd/*.service pkg/systemd/*.socket $(DESTDIR)/usr/lib/systemd/system
-	install -m 0644 pkg/sysusers.d/oathgate.conf $(DESTDIR)/usr/lib/sysusers.d
-	$(OUT)/oathgate man $(DESTDIR)$(PREFIX)/share/man/man1
+# Installs what `make build` made and builds nothing: root may have no cargo.
+install:
+	@test -x $(OUT)/oathgate || { echo "error: nothing is built yet" >&2; echo "hint: make build" >&2; exit 1; }
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/oathgate $(OUT)/ssh-otp
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated
+	install -D -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system pkg/systemd/*.service pkg/systemd/*.socket
+	sed -i 's|/usr/libexec/|$(PREFIX)/libexec/|' $(DESTDIR)/usr/lib/systemd/system/oathgated.service
+	install -D -m 0644 -t $(DESTDIR)/usr/lib/sysusers.d pkg/sysusers.d/oathgate.conf
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
+	umask 022; $(OUT)/oathgate man $(DESTDIR)$(MANDIR)/man1
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(COMPLETIONS))
+	umask 022; $(OUT)/oathgate completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/oathgate
+	umask 022; $(OUT)/oathgate completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_oathgate
+	umask 022; $(OUT)/oathgate completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/oathgate.fish
 	@echo "Installed. Next: the README, from \"Install\" on."
 
 clean:

@@ -8,7 +8,7 @@ set -eu
 build="gcc libc6-dev libpam0g-dev pkg-config"
 demo="$build openssh-server openssh-client"
 bench="$build libpam-google-authenticator libpam-oath strace"
-test="$demo rsync git zbar-tools gdb util-linux"
+test="$demo rsync git zbar-tools gdb util-linux man-db"
 
 case "${1:-}" in
     build) wanted=$build ;;

@@ -7,19 +7,12 @@
 
 use subtle::ConstantTimeEq;
 
+use crate::door::{self, Limits};
+use crate::matching::Match;
 use crate::otp::{self, Algorithm, Digits, Period};
-use crate::record::{Credential, Door, Entry, Factor, MAX_DOORS, Proof, Record, State};
+use crate::record::{Credential, Entry, Proof, Record, State};
 use crate::scratch::{Salt, ScratchHash, ScratchKind};
 use crate::{Account, CredentialId, Fingerprint, Input, Label, Secret, UnixTime};
-
-/// So many failures within [`THROTTLE_SECONDS`] throttle a door.
-pub const THROTTLE_FAILURES: usize = 3;
-/// How long the failures of a door are looked back at, in seconds.
-pub const THROTTLE_SECONDS: u64 = 30;
-/// So many failures in a row lock a door (NIST SP 800-63B §3.2.2).
-pub const LOCK_FAILURES: u32 = 100;
-/// How far ahead of the expected counter a code may be (RFC 4226 §7.4 s).
-pub const LOOK_AHEAD: u64 = 10;
 
 /// What somebody has shown before the code, and who says so.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +47,8 @@ pub struct Attempt<'a> {
     pub hashes: &'a [(Salt, ScratchHash)],
     /// Only this credential counts (the first code after enrolment).
     pub only: Option<&'a CredentialId>,
+    /// When a door is throttled or locked.
+    pub limits: Limits,
 }
 
 /// The answer to "may they come in?".
@@ -124,14 +119,14 @@ pub enum Admission {
 }
 
 /// Says whether a code is needed. Spends nothing and counts nothing.
-pub fn admit(record: &Record, account: &Account, shown: Shown<'_>, now: UnixTime) -> Admission {
+pub fn admit(record: &Record, account: &Account, shown: Shown<'_>, limits: Limits, now: UnixTime) -> Admission {
     let Some(candidates) = Candidates::find(record, account, shown, now) else {
         return Admission::Refuse(Refusal::NotEnrolled);
     };
     if !candidates.asks {
         return Admission::Pass;
     }
-    let closed = closed(record, account, &candidates.proof, now);
+    let closed = door::closed(record, account, &candidates.proof, limits, now);
     let active: Vec<&Credential> =
         candidates.ids.iter().filter_map(|id| record.credential(id)).filter(|c| c.state == State::Active).collect();
     match (active.as_slice(), closed) {
@@ -145,50 +140,75 @@ pub fn admit(record: &Record, account: &Account, shown: Shown<'_>, now: UnixTime
 /// Judges an attempt. The record that comes back is to be kept whatever the
 /// verdict; an accepted code is spent in it.
 pub fn decide(mut record: Record, attempt: &Attempt<'_>, now: UnixTime) -> (Verdict, Record) {
-    let Some(candidates) = Candidates::of_attempt(&record, attempt, now) else {
+    let Some(candidates) = candidates(&record, attempt.account, attempt.shown, attempt.only, now) else {
         return (decoy(attempt.input, now), record);
     };
-    let verdict = judge(&mut record, attempt, &candidates, now);
+    let (proof, ids) = (&candidates.proof, candidates.ids.as_slice());
+    let verdict = at_door(&mut record, attempt.account, proof, attempt.limits, now, |record, closed| {
+        judge(record, attempt, ids, closed, now)
+    });
     (verdict, record)
 }
 
-fn judge(record: &mut Record, attempt: &Attempt<'_>, candidates: &Candidates, now: UnixTime) -> Verdict {
-    let (account, proof) = (attempt.account, &candidates.proof);
-    let refused = closed(record, account, proof, now);
-    let verdict = match (refused, attempt.input) {
-        (_, Input::Malformed) => Verdict::Refuse(refused.unwrap_or(Refusal::Malformed)),
-        // 80 bits can't be guessed, so such a code opens even a door that
-        // somebody else's guessing has shut.
-        (Some(refusal), Input::Scratch(_)) => judge_scratch(record, attempt, now).unwrap_or(Verdict::Refuse(refusal)),
-        (Some(refusal), Input::Digits(_)) => Verdict::Refuse(refusal),
-        (None, input) => {
-            judge_scratch(record, attempt, now).unwrap_or_else(|| judge_code(record, input, &candidates.ids, now))
-        }
-    };
+/// Runs `judge` at a door: it is told why the door is shut, if it is. A success
+/// resets the door, a failure that was judged is counted there.
+pub(crate) fn at_door(
+    record: &mut Record,
+    account: &Account,
+    proof: &Proof,
+    limits: Limits,
+    now: UnixTime,
+    judge: impl FnOnce(&mut Record, Option<Refusal>) -> Verdict,
+) -> Verdict {
+    door::settle(record, limits, now);
+    let closed = door::closed(record, account, proof, limits, now);
+    let verdict = judge(record, closed);
     match verdict {
-        Verdict::Accept(_) => reset(record, account, proof),
-        Verdict::Refuse(Refusal::Wrong) if refused.is_none() => count(record, account, proof, now),
+        Verdict::Accept(_) => door::reset(record, account, proof),
+        Verdict::Refuse(Refusal::Wrong) if closed.is_none() => door::count(record, account, proof, now),
         Verdict::Refuse(_) => {}
     }
     verdict
 }
 
+fn judge(
+    record: &mut Record,
+    attempt: &Attempt<'_>,
+    ids: &[CredentialId],
+    closed: Option<Refusal>,
+    now: UnixTime,
+) -> Verdict {
+    match (closed, attempt.input) {
+        (_, Input::Malformed) => Verdict::Refuse(closed.unwrap_or(Refusal::Malformed)),
+        // 80 bits can't be guessed, so such a code opens even a door that
+        // somebody else's guessing has shut.
+        (Some(refusal), Input::Scratch(_)) => judge_scratch(record, attempt, now).unwrap_or(Verdict::Refuse(refusal)),
+        (Some(refusal), Input::Digits(_)) => Verdict::Refuse(refusal),
+        (None, input) => judge_scratch(record, attempt, now).unwrap_or_else(|| judge_code(record, input, ids, now)),
+    }
+}
+
 /// The credentials that are asked, and the door at which they are.
-struct Candidates {
-    ids: Vec<CredentialId>,
-    proof: Proof,
+pub(crate) struct Candidates {
+    pub(crate) ids: Vec<CredentialId>,
+    pub(crate) proof: Proof,
     asks: bool,
 }
 
-impl Candidates {
-    fn of_attempt(record: &Record, attempt: &Attempt<'_>, now: UnixTime) -> Option<Self> {
-        let mut found = Self::find(record, attempt.account, attempt.shown, now);
-        if let (Some(only), Some(found)) = (attempt.only, &mut found) {
-            found.ids.retain(|id| id == only);
-        }
-        found
-    }
+/// Who may be asked for a code here; only `only`, if it is named.
+pub(crate) fn candidates(
+    record: &Record,
+    account: &Account,
+    shown: Shown<'_>,
+    only: Option<&CredentialId>,
+    now: UnixTime,
+) -> Option<Candidates> {
+    let mut found = Candidates::find(record, account, shown, now)?;
+    found.ids.retain(|id| only.is_none_or(|only| id == only));
+    Some(found)
+}
 
+impl Candidates {
     fn find(record: &Record, account: &Account, shown: Shown<'_>, now: UnixTime) -> Option<Self> {
         let one = |entry: &Entry, proof| Self { ids: entry.credentials.clone(), proof, asks: entry.policy.asks(now) };
         // The policy of a way in without a key says nothing about a key.
@@ -231,44 +251,6 @@ impl Candidates {
         }
         found
     }
-}
-
-/// Why the door is shut for everything but a scratch code, if it is.
-fn closed(record: &Record, account: &Account, proof: &Proof, now: UnixTime) -> Option<Refusal> {
-    let door = record.doors.iter().find(|door| &door.account == account && &door.proof == proof);
-    match door {
-        Some(door) if door.failures >= LOCK_FAILURES => Some(Refusal::Locked),
-        Some(door) if door.recent.len() >= THROTTLE_FAILURES => {
-            // A failure from the future was made before the clock was set back.
-            let oldest = door.recent.iter().min().copied().unwrap_or(now).min(now);
-            let wait = (oldest + THROTTLE_SECONDS).saturating_sub(now);
-            (wait > 0).then_some(Refusal::Throttled { wait })
-        }
-        // More doors than can be kept: nobody may guess at one that isn't counted.
-        None if record.doors.len() >= MAX_DOORS => Some(Refusal::Locked),
-        _ => None,
-    }
-}
-
-fn reset(record: &mut Record, account: &Account, proof: &Proof) {
-    record.doors.retain(|door| &door.account != account || &door.proof != proof);
-}
-
-fn count(record: &mut Record, account: &Account, proof: &Proof, now: UnixTime) {
-    let place = record.doors.iter().position(|door| &door.account == account && &door.proof == proof);
-    let index = place.unwrap_or_else(|| {
-        let (account, proof) = (account.clone(), proof.clone());
-        record.doors.push(Door { account, proof, failures: 0, recent: vec![] });
-        record.doors.len() - 1
-    });
-    let door = &mut record.doors[index];
-    door.failures = door.failures.saturating_add(1);
-    for time in &mut door.recent {
-        *time = (*time).min(now);
-    }
-    door.recent.push(now);
-    let excess = door.recent.len().saturating_sub(THROTTLE_FAILURES);
-    door.recent.drain(..excess);
 }
 
 /// Judges the input as a scratch code. `None` when it may be a code instead, or
@@ -324,60 +306,6 @@ fn judge_code(record: &mut Record, input: &Input, ids: &[CredentialId], now: Uni
         let _ = decoy(input, now);
     }
     verdict
-}
-
-/// How a typed code stands to a credential.
-enum Match {
-    /// No code of it.
-    None,
-    /// A code that was used, or is older than one that was.
-    Used { next_in: Option<u64> },
-    /// An unused code; accepting it leads to this factor.
-    New(Factor),
-}
-
-impl Credential {
-    fn matching(&self, typed: &str, now: UnixTime) -> Match {
-        let fits = |factor: u64| {
-            let code = otp::code(&self.secret, self.algorithm, self.digits, factor);
-            bool::from(code.as_bytes().ct_eq(typed.as_bytes()))
-        };
-        match self.factor {
-            Factor::Hotp { next } => {
-                let mut found = Match::None;
-                if next.checked_sub(1).is_some_and(fits) {
-                    found = Match::Used { next_in: None };
-                }
-                for counter in next..=next.saturating_add(LOOK_AHEAD) {
-                    // The last counter of all is never accepted: nothing could follow it.
-                    if fits(counter) && counter < u64::MAX && !matches!(found, Match::New(_)) {
-                        found = Match::New(Factor::Hotp { next: counter + 1 });
-                    }
-                }
-                found
-            }
-            Factor::Totp { period, last_step, skew, window } => {
-                let centre = period.step(now).saturating_add_signed(i64::from(skew));
-                let window_steps = u64::from(window);
-                let mut found = Match::None;
-                for step in centre.saturating_sub(window_steps)..=centre.saturating_add(window_steps) {
-                    let fits = fits(step);
-                    match (fits, last_step) {
-                        (true, Some(last)) if step <= last => {
-                            let shown_at = (last + 1).saturating_add_signed(-i64::from(skew));
-                            let next = shown_at.saturating_mul(u64::from(period.get()));
-                            found = Match::Used { next_in: Some(next.saturating_sub(now).max(1)) };
-                        }
-                        (true, _) if !matches!(found, Match::New(_)) => {
-                            found = Match::New(Factor::Totp { period, last_step: Some(step), skew, window });
-                        }
-                        _ => {}
-                    }
-                }
-                found
-            }
-        }
-    }
 }
 
 /// Refuses where there is no record to judge on, after the work that is done

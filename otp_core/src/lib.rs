@@ -7,17 +7,23 @@
 #![forbid(unsafe_code)]
 
 pub mod decide;
+pub mod door;
 pub mod input;
+pub mod matching;
+pub mod merge;
 pub mod name;
 pub mod otp;
 pub mod record;
+pub mod resync;
 pub mod scratch;
 pub mod secret;
 pub mod ssh_key;
 pub mod uri;
 
 pub use decide::{Accepted, Admission, Attempt, Refusal, Verdict, admit, decide};
+pub use door::Limits;
 pub use input::Input;
+pub use merge::merge;
 pub use name::{Account, CredentialId, Label, Owner};
 pub use otp::{Algorithm, Digits, Period};
 pub use record::{Credential, Door, Entry, Factor, Policy, Proof, Record, State};

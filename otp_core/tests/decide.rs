@@ -5,7 +5,8 @@
 mod common;
 
 use common::*;
-use otp_core::decide::{LOCK_FAILURES, Shown};
+use otp_core::decide::Shown;
+use otp_core::door::LOCK_FAILURES;
 use otp_core::record::MAX_DOORS;
 use otp_core::{Accepted, Admission, Door, Entry, Policy, Proof, Record, Refusal, State, Verdict};
 

@@ -7,7 +7,8 @@ mod common;
 use std::collections::HashSet;
 
 use common::*;
-use otp_core::decide::{Shown, THROTTLE_FAILURES};
+use otp_core::decide::Shown;
+use otp_core::door::THROTTLE_FAILURES;
 use otp_core::{Accepted, Factor, Record, Refusal, Verdict};
 use proptest::prelude::*;
 
@@ -86,6 +87,10 @@ fn play(tries: &[Try], mut look: impl FnMut(&Try, &Verdict, &Record, u64)) {
     let (doors, mut record, mut now) = (doors(), full(), NOW);
     for one in tries {
         now = now.checked_add_signed(one.clock).unwrap();
+        // A failure from a future that is over counts as one of this moment.
+        for time in record.doors.iter_mut().flat_map(|door| &mut door.recent) {
+            *time = (*time).min(now);
+        }
         let before = picture(&record);
         let old = factors(&record);
         let (verdict, kept) = try_code(record, doors[one.door].1, &text(&one.typed, now), now);

@@ -51,12 +51,14 @@ struct Row(&'static str, Access, Access, Access);
 
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
 /// is `Yes` here. Root is not in the table: root may everything.
-const TABLE: [Row; 12] = {
+const TABLE: [Row; 16] = {
     use Access::{No, WithCode, Yes};
     [
         // verb            others  self_service  own store
         Row("begin", Yes, Yes, Yes),
         Row("verify", Yes, Yes, Yes),
+        // Two unused codes in a row: they are the factor.
+        Row("resync", Yes, Yes, Yes),
         Row("list", Yes, Yes, Yes),
         Row("status", Yes, Yes, Yes),
         Row("enrol", No, WithCode, WithCode),
@@ -65,6 +67,9 @@ const TABLE: [Row; 12] = {
         Row("key_add", No, WithCode, WithCode),
         Row("key_policy", No, No, WithCode),
         Row("key_remove", No, No, WithCode),
+        Row("disable", No, No, WithCode),
+        Row("enable", No, No, WithCode),
+        Row("rename", No, No, WithCode),
         Row("unlock", No, No, WithCode),
         Row("audit", No, No, Yes),
     ]

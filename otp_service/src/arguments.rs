@@ -13,16 +13,31 @@ use clap::Parser;
   oathgated --init         make the folders and the sealing key, once, as root
   oathgated                serve on /run/oathgate/root and /run/oathgate/socket
   oathgated --stdio        answer one request from standard input (front ends start this)
+  oathgated --backup       copy the store to standard output (oathgate backup starts this)
+  oathgated --restore      put a copy from standard input in its place, merged with it
+  oathgated --rotate       make the next sealing key, used from the next start on
 
 Files: /etc/oathgate/oathgate.toml, /etc/oathgate/keys/, /var/lib/oathgate/store.db"
 )]
 pub struct Arguments {
     /// Make the folders and a sealing key, and end
-    #[arg(long, conflicts_with = "stdio")]
+    #[arg(long, group = "instead")]
     pub init: bool,
     /// Answer one request from standard input on standard output, and end
-    #[arg(long)]
+    #[arg(long, group = "instead")]
     pub stdio: bool,
+    /// Check settings, sealing keys and the store's place, and end
+    #[arg(long, group = "instead")]
+    pub check: bool,
+    /// Write a copy of the store to standard output, and end; a service may be running
+    #[arg(long, group = "instead")]
+    pub backup: bool,
+    /// Put the copy from standard input in the place of the store, merged with it, and end; no service may be running
+    #[arg(long, group = "instead")]
+    pub restore: bool,
+    /// Make the next sealing key, and end
+    #[arg(long, group = "instead")]
+    pub rotate: bool,
     /// Use the calling user's own store below --home
     #[arg(long, requires = "home")]
     pub user_store: bool,

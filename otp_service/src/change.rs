@@ -3,7 +3,7 @@
 
 use otp_core::record::{Entry, MAX_ENTRIES, Policy, State};
 use otp_core::{Account, Credential, CredentialId, Fingerprint, Label, Owner, Record};
-use otp_wire::message::{CredentialName, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Unlock};
+use otp_wire::message::{CredentialName, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Rename, Unlock};
 use otp_wire::{Ask, message};
 
 use crate::access::Role;
@@ -27,6 +27,42 @@ impl Service {
             }
             credential.state = State::Revoked { at: now };
             Ok(format!("Revoked {id} ({}): its codes are refused from now on.", credential.label))
+        })
+    }
+
+    /// Disables a credential, or enables it again.
+    pub(crate) fn set_state(&self, asked: &Asked, name: &CredentialName, state: State) -> Result<Outcome, Stop> {
+        let (owner, id) = self.named(asked, name)?;
+        let (what, line) = match state {
+            State::Active => ("enabled", "its codes count again"),
+            _ => ("disabled", "its codes are refused until it is enabled again"),
+        };
+        self.change(asked, &owner, None, format!("{what} {id}"), move |record| {
+            let credential = record.credentials.iter_mut().find(|credential| credential.id == id);
+            let credential = credential.ok_or_else(|| format!("no credential {id}"))?;
+            match credential.state {
+                State::Revoked { .. } => return Err(format!("{id} is revoked, and stays so")),
+                before if before == state => return Err(format!("{id} is {what} already")),
+                _ => credential.state = state,
+            }
+            Ok(format!("{id} ({}) is {what}: {line}.", credential.label))
+        })
+    }
+
+    pub(crate) fn rename(&self, asked: &Asked, ask: &Rename) -> Result<Outcome, Stop> {
+        let name = CredentialName { account: ask.account.clone(), credential: ask.credential.clone() };
+        let (owner, id) = self.named(asked, &name)?;
+        let label: Label = ask.label.parse().map_err(Stop::invalid)?;
+        self.change(asked, &owner, None, format!("renamed {id} to {label}"), move |record| {
+            let revoked = |c: &Credential| matches!(c.state, State::Revoked { .. });
+            let taken = |c: &Credential| c.id != id && !revoked(c) && c.label == label;
+            if record.credentials.iter().any(taken) {
+                return Err(format!("{} has a credential labelled {label} already", record.owner));
+            }
+            let credential = record.credentials.iter_mut().find(|credential| credential.id == id);
+            let credential = credential.ok_or_else(|| format!("no credential {id}"))?;
+            credential.label = label;
+            Ok(format!("{id} is now called {}.", credential.label))
         })
     }
 
@@ -208,15 +244,24 @@ impl Service {
             Ask::Enrol(message::Enrol { account, owner, .. })
             | Ask::ScratchNew(OwnerName { account, owner })
             | Ask::KeyAdd(KeyAdd { account, owner, .. }) => (account, owner.as_deref().or(Some(account))),
-            Ask::Revoke(name) => (name.account.as_ref().ok_or_else(missing)?, None),
+            Ask::Revoke(name) | Ask::Disable(name) | Ask::Enable(name) => {
+                (name.account.as_ref().ok_or_else(missing)?, None)
+            }
+            Ask::Rename(rename) => (rename.account.as_ref().ok_or_else(missing)?, None),
             Ask::KeyPolicy(KeyPolicy { account, .. })
             | Ask::KeyRemove(KeyName { account, .. })
             | Ask::Unlock(Unlock { account, .. }) => (account, None),
-            Ask::Begin(_) | Ask::Verify(_) | Ask::List(_) | Ask::Status {} | Ask::Audit(_) => return Err(missing()),
+            Ask::Begin(_) | Ask::Verify(_) | Ask::Resync(_) | Ask::List(_) | Ask::Status {} | Ask::Audit(_) => {
+                return Err(missing());
+            }
         };
         let account = self.own_account(asked.peer, account)?;
         let owner = match ask {
-            Ask::Revoke(name) => Some(self.named(asked, name)?.0),
+            Ask::Revoke(name) | Ask::Disable(name) | Ask::Enable(name) => Some(self.named(asked, name)?.0),
+            Ask::Rename(Rename { account, credential, .. }) => {
+                let name = CredentialName { account: account.clone(), credential: credential.clone() };
+                Some(self.named(asked, &name)?.0)
+            }
             Ask::KeyPolicy(KeyPolicy { key, .. }) | Ask::KeyRemove(KeyName { key, .. }) => {
                 self.store.owner_of(&account, Some(&fingerprint(key)?))?
             }

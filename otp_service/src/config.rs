@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use otp_core::Limits;
 use serde::Deserialize;
 
 use crate::Failure;
@@ -30,8 +31,32 @@ pub struct Config {
     pub self_service: Option<bool>,
     /// Owners enrol their first credential themselves, without a code.
     pub self_enrol: Option<bool>,
+    /// How many failures lock: `usual` or `pci`.
+    pub profile: Option<Profile>,
     /// A user's store may lie on a network file system.
     pub network_store: Option<bool>,
+}
+
+/// How many failures lock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// 100 in a row at one door, until an administrator unlocks it.
+    #[default]
+    Usual,
+    /// 10 of an owner's, at whatever doors, for 30 minutes.
+    Pci,
+}
+
+impl Profile {
+    /// The limits that it stands for.
+    #[must_use]
+    pub fn limits(self) -> Limits {
+        match self {
+            Self::Usual => Limits::Usual,
+            Self::Pci => Limits::Pci,
+        }
+    }
 }
 
 impl Config {

@@ -22,6 +22,7 @@ pub mod scratch;
 pub mod service;
 pub mod start;
 pub mod stdio;
+pub mod upkeep;
 
 use std::fmt;
 use std::process::ExitCode;

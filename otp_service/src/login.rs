@@ -1,12 +1,13 @@
 //! `begin` and `verify`: from what a front end says to one call of
-//! [`otp_core::admit`] or [`otp_core::decide`].
+//! [`otp_core::admit()`] or [`otp_core::decide()`].
 
 use otp_core::decide::{Accepted, Admission, Attempt, Shown, admit, decide, decoy};
 use otp_core::record::is_service;
+use otp_core::resync::{Resync, resync};
 use otp_core::scratch::{Salt, ScratchHash};
 use otp_core::{Account, CredentialId, Fingerprint, Input, Owner, Record, Refusal, Verdict};
 use otp_store::AuditRow;
-use otp_wire::message::{MAX_KEYS, Outcome, Verify};
+use otp_wire::message::{self, MAX_KEYS, Outcome, Verify};
 use otp_wire::{Ask, Login, SecretText};
 
 use crate::access::Role;
@@ -55,7 +56,7 @@ impl Service {
             return Ok(if known { checked.refused(Refusal::NotEnrolled) } else { Outcome::Absent {} });
         };
         let record = self.store.read(&owner)?.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
-        match admit(&record, &account, checked.shown(), asked.now) {
+        match admit(&record, &account, checked.shown(), self.settings.limits, asked.now) {
             Admission::Pass => self.pass(asked, login, checked, account, owner),
             Admission::Refuse(refusal) => Ok(checked.refused(refusal)),
             Admission::Ask { label, closed } => {
@@ -78,9 +79,9 @@ impl Service {
         account: Account,
         owner: Owner,
     ) -> Result<Outcome, Stop> {
-        let (now, row) = (asked.now, audit_row(asked, login, Some(&owner)));
+        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, login, Some(&owner)));
         self.transact(asked, Some(owner), move |record| {
-            let admission = record.as_ref().map(|record| admit(record, &account, checked.shown(), now));
+            let admission = record.as_ref().map(|record| admit(record, &account, checked.shown(), limits, now));
             let (verdict, reason, outcome) = match admission {
                 Some(Admission::Pass) => ("accept", "policy none", Outcome::Pass {}),
                 _ => ("refuse", "the policy has just changed", checked.refused(Refusal::NotEnrolled)),
@@ -109,12 +110,12 @@ impl Service {
         only: Option<CredentialId>,
     ) -> Result<Outcome, Stop> {
         let (input, hashes) = self.read_input(owner.as_ref(), code)?;
-        let (now, row) = (asked.now, audit_row(asked, login, owner.as_ref()));
+        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, login, owner.as_ref()));
         self.transact(asked, owner, move |record| {
             let (verdict, record) = match (&checked.account, record) {
                 (Some(account), Some(record)) => {
                     let (input, hashes, only) = (&input, hashes.as_slice(), only.as_ref());
-                    let attempt = Attempt { account, shown: checked.shown(), input, hashes, only };
+                    let attempt = Attempt { account, shown: checked.shown(), input, hashes, only, limits };
                     let (verdict, record) = decide(record, &attempt, now);
                     (verdict, Some(record))
                 }
@@ -123,6 +124,33 @@ impl Service {
             let audit = vec![judged(row, &verdict)];
             let outcome = answer(verdict, |refusal| checked.refused(refusal));
             Decision { record, audit, outcome }
+        })
+    }
+
+    /// Judges two consecutive codes, at the same door as a login.
+    pub(crate) fn resync(&self, asked: &Asked, ask: &message::Resync) -> Result<Outcome, Stop> {
+        let checked = check(asked, &ask.login)?;
+        let only = ask.credential.as_deref().map(str::parse::<CredentialId>).transpose().map_err(Stop::invalid)?;
+        let owner = match &checked.account {
+            Some(account) => self.owner(account, &checked)?,
+            None => None,
+        };
+        let [first, second] = &ask.codes;
+        let codes = [first, second].map(|code| Input::parse(code.expose().as_bytes()));
+        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login, owner.as_ref()));
+        self.transact(asked, owner, move |record| {
+            let (verdict, record) = match (&checked.account, record) {
+                (Some(account), Some(record)) => {
+                    let codes = [&codes[0], &codes[1]];
+                    let ask = Resync { account, shown: checked.shown(), codes, only: only.as_ref(), limits };
+                    let (verdict, record) = resync(record, &ask, now);
+                    (verdict, Some(record))
+                }
+                _ => (decoy(&codes[0], now), None),
+            };
+            let row = judged(row, &verdict);
+            let audit = vec![AuditRow { reason: format!("resync: {}", row.reason), ..row }];
+            Decision { record, audit, outcome: answer(verdict, |refusal| checked.refused(refusal)) }
         })
     }
 
@@ -145,7 +173,7 @@ impl Service {
         let (account, owner) = self.concerned(asked, ask)?;
         let owners = self.store.owners(Some(&account))?;
         let enrolling = matches!(ask, Ask::Enrol(_));
-        if owners.is_empty() && enrolling && self.settings.self_enrol {
+        if owners.is_empty() && enrolling && self.settings.self_enrol && self.is_new(owner.as_ref())? {
             return Ok(());
         }
         let owner = owner.filter(|owner| owners.contains(owner)).or_else(|| match owners.as_slice() {
@@ -165,6 +193,13 @@ impl Service {
         }
     }
 
+    /// Whether nothing was ever enrolled for this owner, in whatever account:
+    /// scratch codes made for one would open the others.
+    fn is_new(&self, owner: Option<&Owner>) -> Result<bool, Stop> {
+        let record = owner.map(|owner| self.store.read(owner)).transpose()?.flatten();
+        Ok(record.is_none_or(|record| record.credentials.is_empty() && record.scratch.is_empty()))
+    }
+
     /// Judges a code that authorises a change, under a mark of its own.
     fn spend(&self, asked: &Asked, account: &Account, owner: Owner, code: &SecretText) -> Result<Outcome, Stop> {
         let mut mark = asked.mark;
@@ -172,11 +207,12 @@ impl Service {
         let asked = Asked { mark, peer: asked.peer, now: asked.now };
         let login = Login { account: account.to_string(), service: "oathgate".to_owned(), ..Login::default() };
         let (input, hashes) = self.read_input(Some(&owner), code)?;
-        let (now, row, account) = (asked.now, audit_row(&asked, &login, Some(&owner)), account.clone());
+        let (now, limits) = (asked.now, self.settings.limits);
+        let (row, account) = (audit_row(&asked, &login, Some(&owner)), account.clone());
         self.transact(&asked, Some(owner.clone()), move |record| {
             let record = record.unwrap_or_else(|| Record::new(owner));
             let (input, hashes) = (&input, hashes.as_slice());
-            let attempt = Attempt { account: &account, shown: Shown::AnyEntry, input, hashes, only: None };
+            let attempt = Attempt { account: &account, shown: Shown::AnyEntry, input, hashes, only: None, limits };
             let (verdict, record) = decide(record, &attempt, now);
             let audit = vec![judged(row, &verdict)];
             let refused =

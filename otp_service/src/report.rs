@@ -1,8 +1,8 @@
 //! What is only read: `list`, `status`, `audit`. No secret is in any of it.
 
-use otp_core::decide::{LOCK_FAILURES, THROTTLE_FAILURES, THROTTLE_SECONDS};
+use otp_core::door;
 use otp_core::record::{Door, Entry, Factor, Policy, State};
-use otp_core::{Account, Credential, Owner, Record, UnixTime};
+use otp_core::{Account, Credential, Limits, Owner, Record, UnixTime};
 use otp_store::AuditFilter;
 use otp_wire::message::{self, AuditRow, CredentialRow, DoorRow, EntryRow, Outcome, OwnerRow, Selection, StatusReport};
 
@@ -27,7 +27,7 @@ impl Service {
         for owner in owners {
             if let Some(record) = self.store.read(&owner)? {
                 // Others see what concerns their own account, and nothing else of its owners.
-                rows.push(owner_row(&record, account.as_ref().filter(|_| !whole), asked.now));
+                rows.push(owner_row(&record, account.as_ref().filter(|_| !whole), self.settings.limits, asked.now));
             }
         }
         Ok(Outcome::Listing(rows))
@@ -45,6 +45,8 @@ impl Service {
             audit: report.audit,
             time: asked.now,
             sealing_key: self.keys.current(),
+            older_key: report.older_key,
+            reserve: report.reserve,
             peer: asked.peer.role.name().to_owned(),
         })))
     }
@@ -62,7 +64,7 @@ impl Service {
     }
 }
 
-fn owner_row(record: &Record, only: Option<&Account>, now: UnixTime) -> OwnerRow {
+fn owner_row(record: &Record, only: Option<&Account>, limits: Limits, now: UnixTime) -> OwnerRow {
     let concerns = |account: &Account| only.is_none_or(|only| only == account);
     let entries: Vec<&Entry> = record.entries.iter().filter(|entry| concerns(&entry.account)).collect();
     let asked = |credential: &&Credential| {
@@ -74,7 +76,12 @@ fn owner_row(record: &Record, only: Option<&Account>, now: UnixTime) -> OwnerRow
         entries: entries.iter().map(|entry| entry_row(entry)).collect(),
         scratch_left: record.scratch_left(),
         scratch_made: record.scratch.iter().map(|set| set.codes.len()).sum(),
-        doors: record.doors.iter().filter(|door| concerns(&door.account)).map(|door| door_row(door, now)).collect(),
+        doors: record
+            .doors
+            .iter()
+            .filter(|door| concerns(&door.account))
+            .map(|door| door_row(record, door, limits, now))
+            .collect(),
     }
 }
 
@@ -117,18 +124,12 @@ fn entry_row(entry: &Entry) -> EntryRow {
     }
 }
 
-fn door_row(door: &Door, now: UnixTime) -> DoorRow {
-    let recent = door.recent.iter().filter(|time| **time + THROTTLE_SECONDS > now).count();
-    let state = match door.failures {
-        LOCK_FAILURES.. => "locked",
-        _ if recent >= THROTTLE_FAILURES => "throttled",
-        _ => "open",
-    };
+fn door_row(record: &Record, door: &Door, limits: Limits, now: UnixTime) -> DoorRow {
     DoorRow {
         account: door.account.to_string(),
         proof: door.proof.to_string(),
         failures: door.failures,
-        state: state.to_owned(),
+        state: door::state(record, door, limits, now).to_owned(),
     }
 }
 
@@ -145,5 +146,7 @@ fn audit_row(row: otp_store::AuditRow) -> AuditRow {
         address: row.address,
         peer: row.peer,
         claimed: row.claimed,
+        count: row.count,
+        until: row.until,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use otp_core::{Account, Owner, Record, UnixTime};
+use otp_core::{Account, Limits, Owner, Record, State, UnixTime};
 use otp_store::{Answered, AuditRow, Change, Mark, SealingKeys, Store, Transaction};
 use otp_wire::message::{Outcome, Reply, Request, VERSION};
 use otp_wire::{Ask, frame};
@@ -21,6 +21,8 @@ pub struct Settings {
     pub self_service: bool,
     /// Owners enrol their first credential themselves.
     pub self_enrol: bool,
+    /// When doors are throttled and locked.
+    pub limits: Limits,
     /// Where the store is, for `status`.
     pub place: String,
     /// Whether verdicts go to syslog too.
@@ -131,7 +133,11 @@ impl Service {
             Ask::Status {} => self.status(asked),
             Ask::Audit(filter) => self.audit(&filter),
             Ask::Enrol(enrol) => self.enrol(asked, &enrol),
+            Ask::Resync(resync) => self.resync(asked, &resync),
             Ask::Revoke(name) => self.revoke(asked, &name),
+            Ask::Disable(name) => self.set_state(asked, &name, State::Disabled),
+            Ask::Enable(name) => self.set_state(asked, &name, State::Active),
+            Ask::Rename(rename) => self.rename(asked, &rename),
             Ask::Unlock(unlock) => self.unlock(asked, &unlock),
             Ask::ScratchNew(name) => self.scratch_new(asked, &name),
             Ask::KeyAdd(add) => self.key_add(asked, &add),

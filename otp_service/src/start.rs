@@ -1,5 +1,7 @@
 //! From the command line to a running verifier.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use crate::account;
 use crate::arguments::Arguments;
 use crate::config::{self, Config};
 use crate::service::{Service, Settings};
-use crate::{Failure, harden, listen, stdio};
+use crate::{Failure, harden, listen, stdio, upkeep};
 
 /// Where the system keeps its store and its sealing keys by default.
 const SYSTEM_STORE: &str = "/var/lib/oathgate/store.db";
@@ -24,10 +26,10 @@ const USER_STORE: &str = ".local/share/oathgate/store.db";
 const USER_KEYS: &str = ".config/oathgate/keys";
 
 /// Everything that has to be known before the store is opened.
-struct Plan {
+pub(crate) struct Plan {
     config: Config,
-    store: PathBuf,
-    keys: PathBuf,
+    pub(crate) store: PathBuf,
+    pub(crate) keys: PathBuf,
     /// The user whose own store it is.
     user: bool,
 }
@@ -43,7 +45,14 @@ pub fn start(arguments: &Arguments) -> Result<(), Failure> {
         return once(&Plan::new(arguments)?);
     }
     let plan = Plan::new(arguments)?;
-    if arguments.init { init(&plan) } else { serve(&plan, arguments) }
+    match arguments {
+        Arguments { init: true, .. } => init(&plan),
+        Arguments { backup: true, .. } => upkeep::backup(&plan),
+        Arguments { restore: true, .. } => upkeep::restore(&plan),
+        Arguments { rotate: true, .. } => upkeep::rotate(&plan),
+        Arguments { check: true, .. } => check(&plan),
+        _ => serve(&plan, arguments),
+    }
 }
 
 impl Plan {
@@ -66,7 +75,7 @@ impl Plan {
         })
     }
 
-    fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.store.parent().unwrap_or(Path::new("/"))
     }
 
@@ -74,13 +83,18 @@ impl Plan {
     fn open(&self) -> Result<Service, Failure> {
         let keys = Arc::new(SealingKeys::load(&self.keys)?);
         harden::become_owner_of(self.folder())?;
+        self.check_network()?;
+        let store = SqliteStore::open(&self.store, Arc::clone(&keys), self.journal())?;
+        Ok(Service::new(Box::new(store), keys, self.settings()))
+    }
+
+    fn check_network(&self) -> Result<(), Failure> {
         if !self.config.network_store.unwrap_or(false) && place::is_on_network(self.folder())? {
             let what =
                 "lies on a network file system; put the store elsewhere (store = \"…\"), or set network_store = true";
             return Err(Failure::at(self.folder().display(), what));
         }
-        let store = SqliteStore::open(&self.store, Arc::clone(&keys), self.journal())?;
-        Ok(Service::new(Box::new(store), keys, self.settings()))
+        Ok(())
     }
 
     fn journal(&self) -> Journal {
@@ -93,14 +107,31 @@ impl Plan {
             issuer: self.config.issuer.clone().unwrap_or_else(name),
             self_service: self.config.self_service.unwrap_or(self.user),
             self_enrol: self.config.self_enrol.unwrap_or(self.user),
+            limits: self.config.profile.unwrap_or_default().limits(),
             place: self.store.display().to_string(),
             syslog: true,
         }
     }
 }
 
+/// Says whether a verifier could start, without starting one.
+fn check(plan: &Plan) -> Result<(), Failure> {
+    let keys = SealingKeys::load(&plan.keys)?;
+    harden::become_owner_of(plan.folder())?;
+    place::check_folder(plan.folder())?;
+    place::check_file(&plan.store)?;
+    plan.check_network()?;
+    println!("settings, sealing keys and the store's place are as they should be");
+    println!("store {}", plan.store.display());
+    println!("keys {} (number {} seals)", plan.keys.display(), keys.current());
+    Ok(())
+}
+
 /// Makes what is missing: folders, and a first sealing key.
 fn init(plan: &Plan) -> Result<(), Failure> {
+    if let Some(above) = plan.keys.parent().filter(|above| !plan.user && !above.exists()) {
+        make_readable(above)?;
+    }
     for folder in [&plan.keys, plan.folder()] {
         place::make_folder(folder)?;
     }
@@ -120,10 +151,18 @@ fn init(plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes the folder of the settings and, below it, the keys. The service reads
+/// the settings, and is not root; whatever the umask says, it must get there.
+fn make_readable(folder: &Path) -> Result<(), Failure> {
+    place::make_folder(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(|why| Failure::at(folder.display(), why))
+}
+
 /// Answers one request of the caller's.
 fn once(plan: &Plan) -> Result<(), Failure> {
     let line = stdio::read()?;
-    let uid = rustix::process::getuid();
+    // The effective uid: su is root's program, whoever calls it.
+    let uid = rustix::process::geteuid();
     let peer = match (plan.user, uid.is_root()) {
         (true, _) => Peer { uid: uid.as_raw(), role: Role::Owner },
         (false, true) => Peer { uid: 0, role: Role::Root },

@@ -2,118 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
 
+mod common;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use otp_core::{Algorithm, Digits, Secret, otp};
-use otp_wire::message::{Enrol, Everything, Outcome, Reply};
-use otp_wire::{
-    Ask, DEADLINE, Error, Login, Request, SecretText, SocketVerifier, SpawnVerifier, Verifier, Verify, frame,
-};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_oathgated");
-
-/// A running service in a folder of its own.
-struct Running {
-    folder: tempfile::TempDir,
-    child: Child,
-}
-
-impl Running {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(oathgated(folder.path(), &["--init"]).status.success());
-        let mut child = command(folder.path(), &[]).stderr(Stdio::piped()).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while UnixStream::connect(folder.path().join("socket")).is_err() {
-            assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "oathgated did not start");
-            std::thread::yield_now();
-        }
-        Self { folder, child }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn verifier(&self, socket: &str) -> SocketVerifier {
-        SocketVerifier::new(&self.path(socket), vec![own_uid()])
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn own_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
-fn own_name() -> String {
-    nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name
-}
-
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    let named =
-        [("--keys", "keys"), ("--store", "var/store.db"), ("--root-socket", "root"), ("--public-socket", "socket")];
-    for (option, name) in named {
-        command.arg(option).arg(folder.join(name));
-    }
-    command.arg("--config").arg(folder.join("oathgate.toml")).args(arguments);
-    command
-}
-
-fn oathgated(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder, arguments).stdin(Stdio::null()).output().unwrap()
-}
-
-fn ask(verifier: &dyn Verifier, ask: Ask) -> Result<Outcome, Error> {
-    verifier.ask(&Request::new(ask).unwrap(), Instant::now() + DEADLINE).map(|reply| reply.outcome)
-}
-
-fn enrol(label: &str) -> Ask {
-    Ask::Enrol(Enrol {
-        account: own_name(),
-        owner: None,
-        key: None,
-        note: None,
-        label: Some(label.to_owned()),
-        kind: "hotp".to_owned(),
-        algorithm: "SHA1".to_owned(),
-        digits: 6,
-        period: None,
-        secret: None,
-        scratch: true,
-    })
-}
-
-fn verify(code: &str) -> Ask {
-    let login = Login { account: own_name(), service: "test".to_owned(), ..Login::default() };
-    Ask::Verify(Verify { login, code: SecretText::typed(code.as_bytes()), credential: None })
-}
-
-fn code(secret: &str, counter: u64) -> String {
-    otp::code(&Secret::from_base32(secret).unwrap(), Algorithm::Sha1, Digits::SIX, counter).to_string()
-}
-
-fn enrolled(verifier: &dyn Verifier) -> (String, Vec<String>) {
-    match ask(verifier, enrol("one")).unwrap() {
-        Outcome::Enrolled(new) => {
-            (new.secret.expose().to_owned(), new.scratch.iter().map(|code| code.expose().to_owned()).collect())
-        }
-        other => panic!("{other:?}"),
-    }
-}
+use common::*;
+use otp_wire::message::{Everything, Outcome, Reply};
+use otp_wire::{Ask, Request, SpawnVerifier, frame};
 
 #[test]
 fn a_service_answers_at_both_sockets() {
@@ -123,6 +25,20 @@ fn a_service_answers_at_both_sockets() {
     let (secret, _) = enrolled(&running.verifier("root"));
     assert!(matches!(ask(&running.verifier("socket"), verify(&code(&secret, 0))), Ok(Outcome::Accepted { .. })));
     assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 0))), Ok(Outcome::Refused { .. })));
+}
+
+#[test]
+fn the_settings_can_be_read_by_the_service_which_is_not_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("etc/keys");
+    let (store, config) = (folder.path().join("var/store.db"), folder.path().join("etc/oathgate.toml"));
+    let mut init = Command::new("sh");
+    init.args(["-c", "umask 077; exec \"$@\"", "sh", PROGRAM, "--init", "--keys"]).arg(&keys);
+    assert!(
+        init.arg("--store").arg(store).arg("--config").arg(config).stdout(Stdio::null()).status().unwrap().success()
+    );
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder.path().join("etc")), mode(&keys), mode(&keys.join("1.key"))), (0o755, 0o700, 0o400));
 }
 
 /// Writes `bytes` and reads what comes until the service hangs up.
@@ -266,4 +182,52 @@ fn only_root_spawns_the_systems_verifier() {
     }
     let output = Command::new(PROGRAM).arg("--stdio").stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_back_up_is_made_beside_a_running_service_and_restored_without_one() {
+    let running = Running::start();
+    let (secret, scratch) = enrolled(&running.verifier("root"));
+    let copy = oathgated(running.folder.path(), &["--backup"]);
+    assert!(copy.status.success() && copy.stdout.starts_with(b"SQLite format 3\0"));
+    fs::write(running.path("copy"), &copy.stdout).unwrap();
+    for typed in [&code(&secret, 0), &scratch[0]] {
+        assert!(matches!(ask(&running.verifier("root"), verify(typed)), Ok(Outcome::Accepted { .. })));
+    }
+    let restore = |folder: &Path| {
+        let copy = fs::File::open(folder.join("copy")).unwrap();
+        command(folder, &["--restore"]).stdin(copy).output().unwrap()
+    };
+    let refused = restore(running.folder.path());
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("stop it first"));
+
+    let mut running = running;
+    running.restart(|folder| assert!(restore(folder).status.success()));
+    for typed in [&code(&secret, 0), &scratch[0]] {
+        assert!(matches!(ask(&running.verifier("root"), verify(typed)), Ok(Outcome::Refused { .. })));
+    }
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 1))), Ok(Outcome::Accepted { .. })));
+    assert!(matches!(ask(&running.verifier("root"), verify(&scratch[1])), Ok(Outcome::Accepted { .. })));
+}
+
+#[test]
+fn the_next_sealing_key_is_used_from_the_next_start_on() {
+    let mut running = Running::start();
+    let (secret, _) = enrolled(&running.verifier("root"));
+    let keys = |running: &Running| match ask(&running.verifier("root"), Ask::Status {}).unwrap() {
+        Outcome::Status(report) => (report.sealing_key, report.older_key),
+        other => panic!("{other:?}"),
+    };
+    assert!(oathgated(running.folder.path(), &["--rotate"]).status.success());
+    assert_eq!(keys(&running), (1, 0));
+    running.restart(|_| {});
+    assert_eq!(keys(&running), (2, 1));
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 0))), Ok(Outcome::Accepted { .. })));
+    assert_eq!(keys(&running), (2, 0));
+    running.restart(|folder| fs::remove_file(folder.join("keys/1.key")).unwrap());
+    assert!(matches!(ask(&running.verifier("root"), verify(&code(&secret, 1))), Ok(Outcome::Accepted { .. })));
+
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(!oathgated(nothing.path(), &["--rotate"]).status.success(), "a first key is made by --init");
 }

@@ -9,8 +9,8 @@ use otp_service::access::{Peer, Role};
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::message::{
-    AuditFilter, CredentialName, Enrol, Enrolled, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Reason, Selection,
-    Unlock,
+    AuditFilter, CredentialName, Enrol, Enrolled, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Reason, Rename,
+    Resync, Selection, Unlock,
 };
 use otp_wire::{Ask, Login, Request, SecretText, Verify, frame};
 
@@ -39,6 +39,7 @@ impl World {
             issuer: "host".to_owned(),
             self_service,
             self_enrol: self_service,
+            limits: otp_core::Limits::Usual,
             place: String::new(),
             syslog: false,
         };
@@ -134,6 +135,13 @@ fn weakening(credential: &str) -> Vec<Ask> {
         Ask::Enrol(enrol(ACCOUNT, None, None)),
         Ask::Revoke(CredentialName { account: Some(account.clone()), credential: credential.to_owned() }),
         Ask::Unlock(Unlock { account: account.clone(), key: None }),
+        Ask::Disable(CredentialName { account: Some(account.clone()), credential: credential.to_owned() }),
+        Ask::Enable(CredentialName { account: Some(account.clone()), credential: credential.to_owned() }),
+        Ask::Rename(Rename {
+            account: Some(account.clone()),
+            credential: credential.to_owned(),
+            label: "new".to_owned(),
+        }),
         Ask::ScratchNew(OwnerName { account: account.clone(), owner: None }),
         Ask::KeyAdd(KeyAdd {
             account: account.clone(),
@@ -173,7 +181,7 @@ fn a_uid_is_not_a_second_factor() {
 
 #[test]
 fn every_verb_is_in_the_test_or_harmless() {
-    let harmless = ["begin", "verify", "list", "status", "audit"];
+    let harmless = ["begin", "verify", "resync", "list", "status", "audit"];
     let weakening: Vec<&str> = weakening("x").iter().map(Ask::verb).collect();
     // The wire's own list, as serde knows it.
     let error = serde_json::from_str::<Ask>("{\"x\":{}}").unwrap_err().to_string();
@@ -223,6 +231,15 @@ fn the_first_credential_needs_no_code_where_the_settings_say_so() {
     assert!(matches!(world.ask(OWN, Ask::Enrol(second)), Outcome::CodeNeeded(_)));
     let closed = World::new(false);
     assert!(matches!(closed.ask(OWN, Ask::Enrol(enrol(ACCOUNT, None, None))), Outcome::Denied(_)));
+}
+
+#[test]
+fn whoever_has_a_code_elsewhere_does_not_enrol_without_one() {
+    let world = World::new(true);
+    // The person of this name has a code for root, and nothing in the account of that name.
+    world.enrol("root", ACCOUNT, Some(&key(1)));
+    let outcome = world.ask(OWN, Ask::Enrol(enrol(ACCOUNT, None, None)));
+    assert!(is_turned_away(&outcome), "{outcome:?}");
 }
 
 #[test]
@@ -469,6 +486,58 @@ fn a_key_that_needs_no_code_begins_a_record() {
         KeyPolicy { account: ACCOUNT.to_owned(), key: key(1).to_string(), policy: "none".to_owned(), until: None };
     assert!(matches!(world.ask(ROOT, Ask::KeyPolicy(policy)), Outcome::Done(_)));
     assert_eq!(world.ask(ROOT, Ask::Begin(login(ACCOUNT, &[key(1)]))), Outcome::Pass {});
+}
+
+#[test]
+fn two_codes_in_a_row_resync_and_are_spent() {
+    let world = World::new(false);
+    let enrolled = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let typed = |counter| SecretText::typed(code(&enrolled, counter).as_bytes());
+    let ask = |first, second| {
+        Ask::Resync(Resync {
+            login: login(ACCOUNT, &[key(1)]),
+            codes: [typed(first), typed(second)],
+            credential: Some(enrolled.credential.clone()),
+        })
+    };
+    assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 50))), "too far ahead");
+    assert!(!is_accepted(&world.ask(OWN, ask(50, 52))));
+    assert!(is_accepted(&world.ask(OWN, ask(50, 51))), "the own uid may");
+    assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 51))));
+    assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 52))));
+    let stranger = Ask::Resync(Resync { login: login("root", &[]), codes: [typed(60), typed(61)], credential: None });
+    assert!(matches!(world.ask(OWN, stranger), Outcome::Denied(_)));
+}
+
+#[test]
+fn a_disabled_credential_is_refused_until_it_is_enabled() {
+    let world = World::new(false);
+    let enrolled = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let name = || CredentialName { account: None, credential: enrolled.credential.clone() };
+    assert!(matches!(world.ask(ROOT, Ask::Disable(name())), Outcome::Done(_)));
+    assert!(matches!(world.ask(ROOT, Ask::Disable(name())), Outcome::Invalid(_)), "twice");
+    assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 0))));
+    assert!(matches!(world.ask(ROOT, Ask::Enable(name())), Outcome::Done(_)));
+    assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 0))));
+    assert!(matches!(world.ask(ROOT, Ask::Revoke(name())), Outcome::Done(_)));
+    assert!(matches!(world.ask(ROOT, Ask::Enable(name())), Outcome::Invalid(_)), "revoked is for ever");
+}
+
+#[test]
+fn a_label_can_be_changed_but_not_doubled() {
+    let world = World::new(false);
+    let first = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let mut second = enrol(ACCOUNT, None, Some(&key(2)));
+    second.label = Some("second".to_owned());
+    assert!(matches!(world.ask(ROOT, Ask::Enrol(second)), Outcome::Enrolled(_)));
+    let rename = |label: &str| {
+        Ask::Rename(Rename { account: None, credential: first.credential.clone(), label: label.to_owned() })
+    };
+    assert!(matches!(world.ask(ROOT, rename("phone")), Outcome::Done(_)));
+    assert!(matches!(world.ask(ROOT, rename("phone")), Outcome::Done(_)), "its own label is no double");
+    for bad in ["second", "two words", ""] {
+        assert!(matches!(world.ask(ROOT, rename(bad)), Outcome::Invalid(_)), "{bad}");
+    }
 }
 
 #[test]

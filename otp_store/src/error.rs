@@ -25,8 +25,12 @@ pub enum Error {
     Taken,
     /// The same request id came with another request.
     Reused,
+    /// A verifier has the store open.
+    InUse,
     /// The kernel gives no random numbers.
     Random,
+    /// Decided, but not remembered, so it doesn't count: why.
+    NotKept(String),
     /// The store is shutting down, or its thread ended.
     Closed,
 }
@@ -45,6 +49,8 @@ impl fmt::Display for Error {
                 f.write_str("this key, or logins without a key, belong to another owner of the account already")
             }
             Self::Reused => f.write_str("the request id was used for another request"),
+            Self::InUse => f.write_str("a verifier is using the store; stop it first"),
+            Self::NotKept(why) => write!(f, "nothing could be remembered: {why}"),
             Self::Random => f.write_str("no random numbers from the kernel"),
             Self::Closed => f.write_str("the store is closed"),
         }

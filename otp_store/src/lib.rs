@@ -11,6 +11,7 @@
 mod codec;
 pub mod error;
 pub mod place;
+mod reserve;
 pub mod scratch_hash;
 pub mod sealing;
 pub mod sqlite;
@@ -18,7 +19,9 @@ pub mod sqlite;
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record, UnixTime};
 
 pub use error::Error;
+pub use reserve::RESERVE;
 pub use sealing::SealingKeys;
+pub use sqlite::backup::{Restored, backup, restore};
 pub use sqlite::{Journal, SqliteStore};
 
 /// For so many seconds a request that is repeated gets the same answer.
@@ -143,6 +146,10 @@ pub struct AuditRow {
     pub peer: u32,
     /// Whether service, key and address are claims of that uid.
     pub claimed: bool,
+    /// How many refusals of one minute this row stands for; set by the store.
+    pub count: u64,
+    /// When the last of them was, where there are several; set by the store.
+    pub until: Option<UnixTime>,
 }
 
 /// Which audit rows.
@@ -173,4 +180,8 @@ pub struct Report {
     pub entries: u64,
     /// Audit rows.
     pub audit: u64,
+    /// Records that an older sealing key than the newest is needed for.
+    pub older_key: u64,
+    /// Bytes that are kept for a full disk.
+    pub reserve: u64,
 }

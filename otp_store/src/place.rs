@@ -17,7 +17,12 @@ fn refuse<T>(path: &Path, what: &str) -> Result<T, Error> {
 /// # Errors
 /// [`Error::Place`] with what to do about it.
 pub fn check_folder(folder: &Path) -> Result<(), Error> {
-    let metadata = fs::metadata(folder).map_err(|why| Error::Io(folder.to_owned(), why))?;
+    let metadata = match fs::metadata(folder) {
+        Err(why) if why.kind() == ErrorKind::NotFound => {
+            return refuse(folder, "not there; make it with: sudo oathgate init, or oathgate --user-store enrol");
+        }
+        other => other.map_err(|why| Error::Io(folder.to_owned(), why))?,
+    };
     if !metadata.is_dir() {
         return refuse(folder, "not a folder");
     }
@@ -36,7 +41,7 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
 pub fn check_file(path: &Path) -> Result<(), Error> {
     let metadata = match fs::symlink_metadata(path) {
         Err(why) if why.kind() == ErrorKind::NotFound => {
-            return refuse(path, "not there; restore it from a back-up, or make a new one with: oathgated --init");
+            return refuse(path, "not there; restore it from a back-up, or make a new one with: sudo oathgate init");
         }
         other => other.map_err(|why| Error::Io(path.to_owned(), why))?,
     };

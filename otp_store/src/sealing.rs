@@ -70,7 +70,10 @@ impl SealingKeys {
         }
         keys.sort_by_key(|(number, _)| *number);
         if keys.is_empty() {
-            return Err(Error::Place(folder.to_owned(), "no sealing key; make one with: oathgated --init".to_owned()));
+            return Err(Error::Place(
+                folder.to_owned(),
+                "no sealing key; restore it from a copy, or make one with: sudo oathgate init".to_owned(),
+            ));
         }
         Ok(Self { keys })
     }
@@ -170,7 +173,10 @@ fn read_key(path: &Path) -> Result<Key, Error> {
     let io = |why| Error::Io(path.to_owned(), why);
     let mut file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
-    if metadata.mode() & 0o077 != 0 {
+    // systemd lets the service read its copy by an access list, and then the
+    // mode shows the list's mask in the place of root's group.
+    let of_root = metadata.uid() == 0 && metadata.gid() == 0;
+    if metadata.mode() & if of_root { 0o037 } else { 0o077 } != 0 {
         return Err(Error::Place(path.to_owned(), "others may read this key; chmod 0400 it".to_owned()));
     }
     if !metadata.is_file() || metadata.len() != 32 {
@@ -233,7 +239,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = SealingKeys::create(folder.path()).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o440)).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o404)).unwrap();
         assert!(matches!(SealingKeys::load(folder.path()), Err(Error::Place(..))));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o400)).unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();

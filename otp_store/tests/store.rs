@@ -2,117 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::{Arc, Barrier};
 
-use otp_core::decide::Shown;
-use otp_core::record::{Entry, Factor, Policy, State};
+use common::*;
+use otp_core::record::{Factor, State};
 use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
-use otp_core::{
-    Account, Algorithm, Attempt, Credential, CredentialId, Digits, Input, Owner, Period, Record, Secret, Verdict,
-    decide, otp,
-};
+use otp_core::{Credential, CredentialId, Period, Secret};
 use otp_store::{
-    Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction,
-    scratch_hash,
+    Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SqliteStore, Store, Transaction, scratch_hash,
 };
-
-const NOW: u64 = 1_800_000_000;
-const SECRET: &[u8] = b"12345678901234567890";
-
-struct Place {
-    folder: tempfile::TempDir,
-    keys: Arc<SealingKeys>,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = folder.path().join("keys");
-        otp_store::place::make_folder(&keys).unwrap();
-        SealingKeys::create(&keys).unwrap();
-        let keys = Arc::new(SealingKeys::load(&keys).unwrap());
-        SqliteStore::create(&folder.path().join("store.db"), Journal::Wal).unwrap();
-        Self { folder, keys }
-    }
-
-    fn db(&self) -> std::path::PathBuf {
-        self.folder.path().join("store.db")
-    }
-
-    fn open(&self) -> Result<SqliteStore, Error> {
-        SqliteStore::open(&self.db(), Arc::clone(&self.keys), Journal::Wal)
-    }
-}
-
-fn alice() -> Owner {
-    "alice".parse().unwrap()
-}
-
-fn account() -> Account {
-    "alice".parse().unwrap()
-}
-
-fn credential(number: u8, factor: Factor) -> Credential {
-    Credential {
-        id: CredentialId::from_random([number; 5]),
-        label: format!("phone{number}").parse().unwrap(),
-        display: Some("My phone".to_owned()),
-        algorithm: Algorithm::Sha1,
-        digits: Digits::SIX,
-        secret: Secret::copy(SECRET).unwrap(),
-        factor,
-        created: NOW,
-        confirmed: None,
-        last_used: None,
-        state: State::Active,
-    }
-}
-
-fn record(factor: Factor) -> Record {
-    let credential = credential(1, factor);
-    let entry = Entry {
-        account: account(),
-        key: None,
-        note: None,
-        policy: Policy::Code,
-        credentials: vec![credential.id.clone()],
-    };
-    Record { credentials: vec![credential], entries: vec![entry], ..Record::new(alice()) }
-}
-
-fn mark(number: u64) -> Mark {
-    Mark { id: u128::from(number).to_be_bytes(), uid: 0, digest: [1; 32] }
-}
-
-fn put(store: &dyn Store, number: u64, record: Record) -> Result<Answered, Error> {
-    let owner = Some(record.owner.clone());
-    let change = Box::new(|_| Change { record: Some(record), audit: vec![], answer: b"put".to_vec() });
-    store.transact(Transaction { mark: mark(number), owner, now: NOW, change })
-}
-
-/// Verifies `code` and says whether it was accepted.
-fn verify(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error> {
-    let input = Input::parse(code.as_bytes());
-    let (tell, told) = std::sync::mpsc::channel();
-    let change = Box::new(move |record: Option<Record>| {
-        let account = account();
-        let shown = Shown::Fact { service: "sshd", keys: &[] };
-        let attempt = Attempt { account: &account, shown, input: &input, hashes: &[], only: None };
-        let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
-        let accepted = matches!(verdict, Verdict::Accept(_));
-        tell.send(accepted).unwrap();
-        Change { record: Some(record), audit: vec![], answer: vec![] }
-    });
-    store.transact(Transaction { mark: mark(number), owner: Some(alice()), now: NOW, change })?;
-    Ok(told.recv().unwrap())
-}
-
-fn hotp(counter: u64) -> String {
-    otp::code(&Secret::copy(SECRET).unwrap(), Algorithm::Sha1, Digits::SIX, counter).to_string()
-}
 
 #[test]
 fn a_record_comes_back_as_it_was_kept() {
@@ -252,11 +154,6 @@ fn refused_and_unchanged(place: &Place) -> Error {
     error
 }
 
-fn sqlite(path: &Path, statement: &str) {
-    let connection = rusqlite::Connection::open(path).unwrap();
-    connection.execute_batch(statement).unwrap();
-}
-
 #[test]
 fn foreign_newer_and_damaged_files_are_refused() {
     let place = Place::new();
@@ -323,4 +220,49 @@ fn careless_places_are_refused() {
     fs::remove_file(&path).unwrap();
     fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     assert!(matches!(place.open(), Err(Error::Place(..))));
+}
+
+/// A store as version 1 made it, with alice in it.
+fn version_1(place: &Place) {
+    put(&place.open().unwrap(), 1, record(Factor::Hotp { next: 7 })).unwrap();
+    let new = place.folder.path().join("new.db");
+    fs::rename(place.db(), &new).unwrap();
+    sqlite(&place.db(), include_str!("version_1.sql"));
+    let carry = format!(
+        "ATTACH '{}' AS new;
+         INSERT INTO owner SELECT * FROM new.owner;
+         INSERT INTO entry SELECT * FROM new.entry;
+         INSERT INTO credential SELECT * FROM new.credential;
+         INSERT INTO audit VALUES (1, {NOW}, 'accept', 'code', 'alice', 'alice', 'su', '', '', 0, 0),
+                                  (2, {NOW}, 'refuse', 'wrong', 'alice', 'alice', 'su', '', '', 0, 0);",
+        new.display()
+    );
+    sqlite(&place.db(), &carry);
+    fs::remove_file(new).unwrap();
+    fs::set_permissions(place.db(), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_store_of_version_1_is_brought_up_and_a_copy_kept() {
+    let place = Place::new();
+    version_1(&place);
+    let store = place.open().unwrap();
+    assert_eq!(store.report().unwrap().schema, 2);
+    assert!(verify(&store, 2, &hotp(7)).unwrap() && !verify(&store, 3, &hotp(7)).unwrap());
+    let rows = store.audit(&AuditFilter { limit: 9, ..AuditFilter::default() }).unwrap();
+    assert_eq!(rows.iter().map(|row| (row.id, row.count, row.until)).collect::<Vec<_>>(), [(2, 1, None), (1, 1, None)]);
+    let copy = place.db().with_extension("schema-1.db");
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let copy = rusqlite::Connection::open(copy).unwrap();
+    let count = |query: &str| copy.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((count("PRAGMA user_version"), count("SELECT count(*) FROM owner")), (1, 1));
+}
+
+#[test]
+fn a_migration_that_was_cut_short_is_made_again() {
+    let place = Place::new();
+    version_1(&place);
+    // The copy was made, and then the power went away.
+    fs::write(place.db().with_extension("schema-1.db"), b"half a copy").unwrap();
+    assert_eq!(place.open().unwrap().report().unwrap().schema, 2);
 }

@@ -40,7 +40,10 @@ pub fn run(client: &Client, arguments: &Audit, out: &mut Output) -> Result<(), F
         return out.line("Nothing of that kind happened.");
     }
     let cells: Vec<_> = rows.iter().map(cells).collect();
-    out.print(&table(&["WHEN", "VERDICT", "WHAT", "ACCOUNT", "SERVICE", "FROM", "UID", "KEY"], &cells))?;
+    out.print(&table(&["WHEN", "TIMES", "VERDICT", "WHAT", "ACCOUNT", "SERVICE", "FROM", "UID", "KEY"], &cells))?;
+    if rows.iter().any(|row| row.count > 1) {
+        out.line("Refusals that are alike are one line a minute, with the time of the last one.")?;
+    }
     if rows.iter().any(|row| row.claimed) {
         out.line("* what that uid says of itself; nobody vouches for it")?;
     }
@@ -62,7 +65,8 @@ fn cells(row: &AuditRow) -> Vec<String> {
         (false, false) => text,
     };
     vec![
-        clock::second(row.at),
+        clock::second(row.until.unwrap_or(row.at)),
+        row.count.to_string(),
         row.verdict.clone(),
         row.reason.clone(),
         account(row),

@@ -51,6 +51,14 @@ pub enum Verb {
     Show(Named),
     /// Never accept a credential again
     Revoke(Named),
+    /// Refuse a credential until it is enabled again
+    Disable(Named),
+    /// Accept a disabled credential again
+    Enable(Named),
+    /// Give a credential another label
+    Rename(Rename),
+    /// Follow a device whose clock or counter has run away, by two codes in a row
+    Resync(Resync),
     /// Open an account's doors again after too many wrong codes
     Unlock(Unlock),
     /// Ask for a code and say whether it is right; it is spent
@@ -68,6 +76,15 @@ pub enum Verb {
     Audit(Audit),
     /// Show how the verifier is
     Status(Status),
+    /// Look for what is wrong, and say what to run
+    Doctor(Doctor),
+    /// Check the settings
+    #[command(subcommand)]
+    Config(Config),
+    /// Write a copy of the store into a new file, while it is in use
+    Backup(Backup),
+    /// Put a copy in the place of the store; nothing that was used becomes usable again
+    Restore(Restore),
     /// Prepare the system's store, once, as root
     Init,
     /// Print completions for a shell
@@ -147,6 +164,30 @@ pub struct Named {
     /// The account whose credential it is [default: your own; any for root]
     #[arg(long)]
     pub account: Option<Account>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Arguments of `rename`.
+#[derive(Debug, Args)]
+pub struct Rename {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub named: Named,
+    /// The new label
+    #[arg(value_name = "NEW")]
+    pub label: Label,
+}
+
+/// Arguments of `resync`.
+#[derive(Debug, Args)]
+pub struct Resync {
+    /// The login name [default: your own]
+    pub account: Option<Account>,
+    /// The SSH key that the device's codes belong to
+    #[arg(long, value_name = "FILE.pub|SHA256:…")]
+    pub ssh_key: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,
@@ -329,6 +370,35 @@ pub enum Verdict {
     Refuse,
     /// Something was changed
     Change,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// Verbs of `config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Say whether a verifier could start with the settings, keys and store as they are
+    Check,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The new file; the sealing keys are not in it
+    pub file: PathBuf,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// What `oathgate backup` wrote
+    pub file: PathBuf,
 }
 
 /// Arguments of `status`.

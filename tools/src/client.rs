@@ -93,6 +93,7 @@ impl<'a> Client<'a> {
                 Outcome::CodeNeeded(_) => {}
                 Outcome::Denied(line) => return Err(denied(&line)),
                 Outcome::Invalid(line) => return Err(Failure::no(line)),
+                Outcome::Undecided(_) if self.call.contains("--user-store") && !has_store() => return Err(no_store()),
                 Outcome::Undecided(line) => return Err(undecided(&line)),
                 outcome => return Ok(outcome),
             }
@@ -129,6 +130,10 @@ fn denied(line: &str) -> Failure {
     if line.contains("root") || Uid::effective().is_root() { failure } else { failure.hint("ask an administrator") }
 }
 
+fn no_store() -> Failure {
+    Failure::no("you have no store of your own yet").hint("to begin: oathgate --user-store enrol")
+}
+
 fn undecided(line: &str) -> Failure {
     Failure::undecided(format!("the verifier could not decide: {line}"))
         .hint("its log says more: journalctl -t oathgated")
@@ -155,9 +160,7 @@ fn unreachable_verifier(error: &Error, call: &str) -> Failure {
         ),
         Error::Impostor(_) => failure.hint("somebody else listens at that socket; tell your administrator"),
         Error::Late => failure.hint("try again; journalctl -t oathgated says more"),
-        Error::Broken(_) if call.contains("--user-store") && !has_store() => {
-            Failure::no("you have no store of your own yet").hint("to begin: oathgate --user-store enrol")
-        }
+        Error::Broken(_) if call.contains("--user-store") && !has_store() => no_store(),
         Error::Broken(_) if call.contains("--user-store") => {
             failure.hint("it can't use your store, and says why in the system's log: journalctl -t oathgated")
         }
@@ -196,24 +199,31 @@ fn system(named: Option<&Path>) -> Result<Box<dyn Verifier>, Failure> {
 }
 
 /// The home directory. Whoever can set this variable is the owner of the store.
-fn home() -> Option<PathBuf> {
+fn home_folder() -> Option<PathBuf> {
     std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
+/// The home directory, which `--user-store` needs.
+///
+/// # Errors
+/// When there is none.
+pub fn home() -> Result<PathBuf, Failure> {
+    home_folder().ok_or_else(|| {
+        Failure::usage("--user-store needs a home directory, and HOME names none").hint("set HOME to an absolute path")
+    })
 }
 
 /// Whether the caller's own store may exist: at its usual place, or at another
 /// that the settings name.
 fn has_store() -> bool {
     let places = [".local/share/oathgate/store.db", ".config/oathgate/oathgate.toml"];
-    home().is_none_or(|home| places.iter().any(|place| home.join(place).exists()))
+    home_folder().is_none_or(|home| places.iter().any(|place| home.join(place).exists()))
 }
 
 fn user_store() -> Result<Box<dyn Verifier>, Failure> {
     let program = SpawnVerifier::beside_caller()
         .map_err(|error| Failure::undecided(error).hint("install oathgated into the same folder as oathgate"))?;
-    let home = home().ok_or_else(|| {
-        Failure::usage("--user-store needs a home directory, and HOME names none").hint("set HOME to an absolute path")
-    })?;
-    Ok(Box::new(SpawnVerifier::user_store(&program, &home).max_reply(MAX_LISTING)))
+    Ok(Box::new(SpawnVerifier::user_store(&program, &home()?).max_reply(MAX_LISTING)))
 }
 
 #[cfg(test)]

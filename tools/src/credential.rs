@@ -1,11 +1,11 @@
-//! `show`, `revoke`, `unlock`: one credential, or the doors of an account.
+//! `show`, `revoke`, `disable`, `enable`, `rename`, `unlock`: one credential, or the doors of an account.
 
 use otp_wire::Ask;
-use otp_wire::message::{CredentialName, CredentialRow, EntryRow, OwnerRow, Unlock as UnlockAsk};
+use otp_wire::message::{CredentialName, CredentialRow, EntryRow, OwnerRow, Rename as RenameAsk, Unlock as UnlockAsk};
 use otp_wire::syslog::escape;
 use serde::Serialize;
 
-use crate::cli::{Named, Unlock};
+use crate::cli::{Named, Rename, Unlock};
 use crate::client::Client;
 use crate::clock;
 use crate::error::Failure;
@@ -83,19 +83,40 @@ fn find<'a>(owners: &'a [OwnerRow], name: &str, client: &Client) -> Result<(&'a 
     }
 }
 
-/// Never accepts a credential again.
+/// Asks for a change of one credential: revoke, disable, enable.
 ///
 /// # Errors
 /// When that was not done.
-pub fn revoke(client: &Client, named: &Named, out: &mut Output) -> Result<(), Failure> {
+pub fn change(
+    client: &Client,
+    named: &Named,
+    ask: impl FnOnce(CredentialName) -> Ask,
+    out: &mut Output,
+) -> Result<(), Failure> {
     let account = client.scope(named.account.as_ref())?;
-    let name = CredentialName { account, credential: named.name.clone() };
-    let unnamed = name.account.is_none();
-    let line = client.done(Ask::Revoke(name)).map_err(|failure| match failure.hint {
+    let unnamed = account.is_none();
+    let line = client.done(ask(CredentialName { account, credential: named.name.clone() }));
+    done(&line.map_err(|failure| with_names(failure, unnamed, client))?, named.json.json, out)
+}
+
+/// Gives a credential another label.
+///
+/// # Errors
+/// When that was not done.
+pub fn rename(client: &Client, arguments: &Rename, out: &mut Output) -> Result<(), Failure> {
+    let named = &arguments.named;
+    let label = arguments.label.to_string();
+    let ask =
+        |name: CredentialName| Ask::Rename(RenameAsk { account: name.account, credential: name.credential, label });
+    change(client, named, ask, out)
+}
+
+/// Says where the names are that the verifier did not know.
+fn with_names(failure: Failure, unnamed: bool, client: &Client) -> Failure {
+    match failure.hint {
         None if unnamed => failure.hint(format!("add --account NAME, or take an id out of: {} list", client.call)),
         _ => failure,
-    })?;
-    done(&line, named.json.json, out)
+    }
 }
 
 /// Opens an account's doors.
@@ -156,8 +177,26 @@ mod tests {
     fn revoking_names_the_account() {
         let (script, typist) = (Script::of([Outcome::Done("Revoked.".to_owned())]), Typist::default());
         let mut text = Vec::new();
-        revoke(&Client::of(&script, &typist), &named("phone"), &mut Output::to(&mut text, Style::default())).unwrap();
+        let mut out = Output::to(&mut text, Style::default());
+        change(&Client::of(&script, &typist), &named("phone"), Ask::Revoke, &mut out).unwrap();
+        drop(out);
         assert_eq!(script.asked()[0]["ask"]["revoke"], serde_json::json!({"account": "alice", "credential": "phone"}));
         assert_eq!(text, b"Revoked.\n");
+    }
+
+    #[test]
+    fn every_change_of_a_credential_names_it_and_the_account() {
+        let (script, typist) = (Script::of([(); 3].map(|()| Outcome::Done("Done.".to_owned()))), Typist::default());
+        let client = Client::of(&script, &typist);
+        let mut text = Vec::new();
+        let out = &mut Output::to(&mut text, Style::default());
+        change(&client, &named("phone"), Ask::Disable, out).unwrap();
+        change(&client, &named("phone"), Ask::Enable, out).unwrap();
+        rename(&client, &Rename { named: named("phone"), label: "new".parse().unwrap() }, out).unwrap();
+        let asked = script.asked();
+        let name = serde_json::json!({"account": "alice", "credential": "phone"});
+        assert_eq!((&asked[0]["ask"]["disable"], &asked[1]["ask"]["enable"]), (&name, &name));
+        let new = serde_json::json!({"account": "alice", "credential": "phone", "label": "new"});
+        assert_eq!(asked[2]["ask"]["rename"], new);
     }
 }

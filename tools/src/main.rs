@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod backup;
 mod cli;
 mod client;
 mod clock;
 mod credential;
+mod doctor;
 mod enrol;
 mod error;
 mod init;

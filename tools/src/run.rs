@@ -3,17 +3,18 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use otp_wire::Ask;
 use otp_wire::syslog::escape;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::stdio::stderr;
 use rustix::termios::isatty;
 
-use crate::cli::{Cli, Key, Scratch, Ssh, Verb};
+use crate::cli::{Cli, Config, Key, Scratch, Ssh, Verb};
 use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
-use crate::{audit, credential, enrol, init, key, list, pages, scratch, ssh, status, verify};
+use crate::{audit, backup, credential, doctor, enrol, init, key, list, pages, scratch, ssh, status, verify};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -35,7 +36,11 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Enrol(arguments) => enrol::run(&client()?, arguments, out),
         Verb::List(arguments) => list::run(&client()?, arguments, out),
         Verb::Show(named) => credential::show(&client()?, named, out),
-        Verb::Revoke(named) => credential::revoke(&client()?, named, out),
+        Verb::Revoke(named) => credential::change(&client()?, named, Ask::Revoke, out),
+        Verb::Disable(named) => credential::change(&client()?, named, Ask::Disable, out),
+        Verb::Enable(named) => credential::change(&client()?, named, Ask::Enable, out),
+        Verb::Rename(arguments) => credential::rename(&client()?, arguments, out),
+        Verb::Resync(arguments) => verify::resync(&client()?, arguments, out),
         Verb::Unlock(arguments) => credential::unlock(&client()?, arguments, out),
         Verb::Verify(arguments) => verify::run(&client()?, arguments, out),
         Verb::Scratch(Scratch::New(owned)) => scratch::new(&client()?, owned, out),
@@ -48,6 +53,10 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Ssh(Ssh::Remove(line)) => ssh::remove(&cli.reach, line, out),
         Verb::Audit(arguments) => audit::run(&client()?, arguments, out),
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
+        Verb::Doctor(arguments) => doctor::run(&cli.reach, arguments, out),
+        Verb::Config(Config::Check) => doctor::config(&cli.reach, out),
+        Verb::Backup(arguments) => backup::backup(&cli.reach, arguments, out),
+        Verb::Restore(arguments) => backup::restore(&cli.reach, arguments, out),
         Verb::Init => init::run(&cli.reach, out),
         Verb::Completions { shell } => pages::completions(*shell, out),
         Verb::Man { dir } => pages::man(dir),

@@ -41,6 +41,13 @@ pub fn run(client: &Client, arguments: &Status, out: &mut Output) -> Result<(), 
     Ok(())
 }
 
+fn sealing_key(report: &StatusReport) -> String {
+    match report.older_key {
+        0 => format!("number {}; no record needs an older one", report.sealing_key),
+        count => format!("number {}; {count} record(s) still need an older one", report.sealing_key),
+    }
+}
+
 fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
     let you = match report.peer.as_str() {
         "root" => "root: everything, for anybody",
@@ -53,7 +60,8 @@ fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
         ("store", format!("{} ({} kB, schema {})", report.store, report.bytes.div_ceil(1024), report.schema)),
         ("enrolled", format!("{} owner(s), {} way(s) in", report.owners, report.entries)),
         ("audit", format!("{} row(s)", report.audit)),
-        ("sealing key", format!("number {}", report.sealing_key)),
+        ("sealing key", sealing_key(report)),
+        ("reserve", format!("{} kB for logins on a full disk", report.reserve / 1024)),
         ("clock", clock::second(report.time)),
     ]
 }

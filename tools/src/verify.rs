@@ -1,14 +1,14 @@
-//! `verify`: whether a code is right.
+//! `verify` and `resync`: whether codes are right.
 
 use std::io::Read;
 
-use otp_wire::message::{Outcome, Reason, Verify as VerifyAsk};
+use otp_wire::message::{Outcome, Reason, Resync as ResyncAsk, Verify as VerifyAsk};
 use otp_wire::syslog::escape;
 use otp_wire::{Ask, Login, SecretText};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::cli::Verify;
+use crate::cli::{Resync, Verify};
 use crate::client::{Client, unexpected};
 use crate::error::Failure;
 use crate::key::SshKey;
@@ -60,12 +60,41 @@ pub fn run(client: &Client, arguments: &Verify, out: &mut Output) -> Result<(), 
     }
 }
 
+/// Asks for two codes in a row and follows the device that shows them.
+///
+/// # Errors
+/// When they don't follow each other, are used, or nothing was decided.
+pub fn resync(client: &Client, arguments: &Resync, out: &mut Output) -> Result<(), Failure> {
+    let key = arguments.ssh_key.as_deref().map(SshKey::read).transpose()?;
+    let keys: Vec<_> = key.iter().map(|key| key.fingerprint.to_string()).collect();
+    let account = client.account(arguments.account.as_ref())?.to_string();
+    let first = prompted(client, "The code that the device shows now: ")?;
+    let second = prompted(client, "Wait for the next one, and type it: ")?;
+    let login = Login { account, keys, service: SERVICE.to_owned(), ..Login::default() };
+    let outcome = client.answer(Ask::Resync(ResyncAsk { login, codes: [first, second], credential: None }))?;
+    if arguments.json.json {
+        out.json(&judged(&outcome)?)?;
+    }
+    match &outcome {
+        Outcome::Accepted { .. } if arguments.json.json => Ok(()),
+        Outcome::Accepted { .. } => out.line("The device is followed: its next code is accepted."),
+        Outcome::Refused { .. } if arguments.json.json => Err(Failure::no("")),
+        Outcome::Refused { reason, .. } => Err(Failure::no(reason)
+            .hint("type two codes that follow each other and were not used yet; name the key with --ssh-key")),
+        other => Err(unexpected(other)),
+    }
+}
+
 fn from_terminal(client: &Client, account: &str) -> Result<SecretText, Failure> {
-    match client.code(&format!("Code for {}: ", escape(account))) {
+    prompted(client, &format!("Code for {}: ", escape(account)))
+}
+
+fn prompted(client: &Client, prompt: &str) -> Result<SecretText, Failure> {
+    match client.code(prompt) {
         Typed::Code(code) => Ok(code),
         Typed::Cancelled => Err(Failure::no("cancelled")),
         Typed::NoTerminal => Err(Failure::usage("there is no terminal to ask for the code on")
-            .hint("run it in a terminal, or give the code with --stdin")),
+            .hint("run it in a terminal; verify also takes it with --stdin")),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 const KEY_LINE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me@here";
@@ -18,7 +18,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("oathgate").permissions(private()).tempdir().unwrap();
         let place = Self { folder };
-        fs::copy(env!("CARGO_BIN_EXE_oathgate"), place.path("oathgate")).unwrap();
+        copy(Path::new(env!("CARGO_BIN_EXE_oathgate")), &place.path("oathgate"));
         fs::write(place.path("ssh-otp"), "").unwrap();
         fs::write(place.path("id.pub"), format!("{KEY_LINE}\n")).unwrap();
         place
@@ -38,6 +38,12 @@ impl Place {
             .output()
             .unwrap()
     }
+}
+
+/// Copies a program, by another process: one that this one forks meanwhile
+/// would hold the copy open for writing, and nobody could start it (ETXTBSY).
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }
 
 fn private() -> fs::Permissions {
@@ -158,7 +164,7 @@ fn a_path_that_shells_would_read_otherwise_is_refused() {
     let folder = place.path("a b");
     fs::create_dir(&folder).unwrap();
     for program in ["oathgate", "ssh-otp"] {
-        fs::copy(place.path(program), folder.join(program)).unwrap();
+        copy(&place.path(program), &folder.join(program));
     }
     let file = place.path("authorized_keys");
     fs::write(&file, KEY_LINE).unwrap();

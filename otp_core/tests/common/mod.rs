@@ -6,7 +6,7 @@
 use otp_core::scratch::{HashedCode, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{
     Account, Admission, Algorithm, Attempt, Credential, CredentialId, Digits, Entry, Factor, Fingerprint, Input,
-    Period, Policy, Record, Secret, State, UnixTime, Verdict, admit, decide, decide::Shown, otp,
+    Limits, Period, Policy, Record, Secret, State, UnixTime, Verdict, admit, decide, decide::Shown, otp,
 };
 
 pub const NOW: UnixTime = 1_700_000_010;
@@ -133,11 +133,15 @@ pub fn try_full(
     let input = Input::parse(typed.as_bytes());
     let text = typed.replace('-', "");
     let hashes = [(SALT, hash(text.as_bytes(), &SALT)), (OLD_SALT, hash(text.as_bytes(), &OLD_SALT))];
-    decide(record, &Attempt { account: &account(name), shown, input: &input, hashes: &hashes, only }, now)
+    decide(
+        record,
+        &Attempt { account: &account(name), shown, input: &input, hashes: &hashes, only, limits: Limits::Usual },
+        now,
+    )
 }
 
 pub fn admitted(record: &Record, shown: Shown<'_>, now: UnixTime) -> Admission {
-    admit(record, &account("alice"), shown, now)
+    admit(record, &account("alice"), shown, Limits::Usual, now)
 }
 
 /// Everything in a record but its secrets.

@@ -1,5 +1,8 @@
 //! The store on one host: SQLite, one writer, durable before the answer.
 
+mod audit;
+pub mod backup;
+mod identity;
 mod readers;
 mod rows;
 mod schema;
@@ -13,10 +16,13 @@ use std::time::Duration;
 
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::FlockOperation;
 
+use crate::reserve::Reserve;
 use crate::{Answered, AuditFilter, AuditRow, Error, Report, SealingKeys, Store, Transaction, place};
+use identity::Identity;
 use readers::{Reader, Readers};
-use writer::Writer;
+use writer::{Desk, Writer};
 
 /// How SQLite keeps its journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +45,10 @@ const STATEMENTS: usize = 32;
 pub struct SqliteStore {
     path: PathBuf,
     keys: Arc<SealingKeys>,
-    writer: Writer,
+    identity: Arc<Identity>,
+    /// Closed before the writer, which alone can put the journal away.
     readers: Readers,
+    writer: Writer,
     /// Held for as long as the store is open: a service and a spawned
     /// verifier never work on one store at the same time.
     _lock: File,
@@ -84,22 +92,40 @@ impl SqliteStore {
         place::check_folder(path.parent().unwrap_or(Path::new("/")))?;
         let lock = lock(&path.with_extension("lock"))?;
         place::check_file(path)?;
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        schema::prepare(&mut connection, path, journal)?;
-        let writer = Writer::start(connection, Arc::clone(&keys), batch);
-        Ok(Self { path: path.to_owned(), keys, writer, readers: Readers::default(), _lock: lock })
+        let identity = Arc::new(Identity::of(path)?);
+        let mut reserve = match journal {
+            Journal::Wal => Reserve::open(path),
+            Journal::Delete => Reserve::none(path),
+        };
+        let connection = match prepared(path, journal) {
+            Err(failure) if reserve.frees_for_store(&failure) => prepared(path, journal)?,
+            other => other?,
+        };
+        identity.check()?;
+        let desk = Desk { connection, keys: Arc::clone(&keys), identity: Arc::clone(&identity), reserve };
+        let (writer, readers) = (Writer::start(desk, batch), Readers::default());
+        Ok(Self { path: path.to_owned(), keys, identity, readers, writer, _lock: lock })
     }
 
     /// Looks something up.
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.identity.check()?;
         let reader = Reader::take(&self.readers, || connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         read(reader.connection.as_ref().ok_or(Error::Closed)?)
     }
 
     /// Reads what may be long, over a connection of its own: no login waits for it.
     fn listing<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.identity.check()?;
         read(&connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
     }
+}
+
+/// Opens the store for writing, in the newest version.
+fn prepared(path: &Path, journal: Journal) -> Result<Connection, Error> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    schema::prepare(&mut connection, path, journal)?;
+    Ok(connection)
 }
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
@@ -110,10 +136,29 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // What is half done stays in memory, not in a folder that others can fill.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 
+/// Copies the whole database, as it is at this moment, into the file `to` in
+/// our own folder, mode 0600. What was there before is lost.
+fn copy_into(connection: &Connection, to: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(to) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(Error::Io(to.to_owned(), why)),
+        _ => place::write_new(to, b"", 0o600)?,
+    }
+    let name = to.to_str().ok_or_else(|| Error::Place(to.to_owned(), "not a name in UTF-8".to_owned()))?;
+    connection.execute("VACUUM INTO ?1", [name])?;
+    File::open(to).and_then(|file| file.sync_all()).map_err(|why| Error::Io(to.to_owned(), why))
+}
+
+/// Waits until nobody else has the store open, and keeps it so.
 fn lock(path: &Path) -> Result<File, Error> {
+    lock_as(path, FlockOperation::LockExclusive)
+}
+
+fn lock_as(path: &Path, operation: FlockOperation) -> Result<File, Error> {
     let io = |why| Error::Io(path.to_owned(), why);
     let mut options = OpenOptions::new();
     let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
@@ -124,8 +169,10 @@ fn lock(path: &Path) -> Result<File, Error> {
     if owner != own && owner != 0 {
         return Err(Error::Place(path.to_owned(), format!("belongs to uid {owner}; remove it")));
     }
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|why| io(why.into()))?;
-    Ok(file)
+    match rustix::fs::flock(&file, operation) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse),
+        other => other.map(|()| file).map_err(|why| io(why.into())),
+    }
 }
 
 impl Store for SqliteStore {
@@ -154,10 +201,10 @@ impl Store for SqliteStore {
     }
 
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-        self.listing(|connection| rows::audit(connection, filter))
+        self.listing(|connection| audit::read(connection, filter))
     }
 
     fn report(&self) -> Result<Report, Error> {
-        self.listing(rows::report)
+        self.listing(|connection| rows::report(connection, &self.keys))
     }
 }

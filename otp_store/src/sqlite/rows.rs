@@ -1,12 +1,12 @@
-//! Rows in, rows out. Every statement is here.
+//! Records and requests: rows in, rows out.
 
 use std::str::FromStr;
 
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::schema;
-use crate::{AuditFilter, AuditRow, Error, Mark, REPEAT_SECONDS, Report, SealingKeys, codec};
+use crate::{Error, Mark, REPEAT_SECONDS, Report, SealingKeys, codec, reserve};
 
 fn column<T: FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::Damaged("a name in a row"))
@@ -76,7 +76,7 @@ pub(super) fn load(connection: &Connection, owner: &Owner, keys: &SealingKeys) -
 /// row that it replaces.
 pub(super) fn save(
     connection: &Connection,
-    before: Option<(i64, Index)>,
+    before: Option<(i64, &Index)>,
     record: &Record,
     keys: &SealingKeys,
 ) -> Result<(), Error> {
@@ -84,21 +84,25 @@ pub(super) fn save(
     let key = keys.current();
     let mac = keys.record_mac(key, &record.owner, &bytes)?;
     let after = Index::of(record);
+    let nothing = Index::default();
     let (id, before) = match before {
         Some((id, before)) => {
-            connection
-                .prepare_cached("UPDATE owner SET record = ?2, sealing_key = ?3, mac = ?4 WHERE id = ?1")?
-                .execute(params![id, bytes, key, &mac[..]])?;
+            let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
+            let other_key = "UPDATE owner SET record = ?2, mac = ?4, sealing_key = ?3 WHERE id = ?1";
+            // The index of the keys is written only where the key changes.
+            if connection.prepare_cached(same_key)?.execute(params![id, bytes, key, &mac[..]])? == 0 {
+                connection.prepare_cached(other_key)?.execute(params![id, bytes, key, &mac[..]])?;
+            }
             (id, before)
         }
         None => {
             connection
                 .prepare_cached("INSERT INTO owner (name, record, sealing_key, mac) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![record.owner.as_str(), bytes, key, &mac[..]])?;
-            (connection.last_insert_rowid(), Index::default())
+            (connection.last_insert_rowid(), &nothing)
         }
     };
-    after.replace(connection, id, &before)
+    after.replace(connection, id, before)
 }
 
 /// Where a record is found from.
@@ -170,54 +174,8 @@ pub(super) fn forget(connection: &Connection, now: u64) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn write_audit(connection: &Connection, row: &AuditRow) -> Result<(), Error> {
-    connection
-        .prepare_cached(
-            "INSERT INTO audit (at, verdict, reason, account, owner, service, key, address, peer, claimed)
-             VALUES (:at, :verdict, :reason, :account, :owner, :service, :key, :address, :peer, :claimed)",
-        )?
-        .execute(named_params! {
-            ":at": row.at.cast_signed(), ":verdict": row.verdict, ":reason": row.reason, ":account": row.account,
-            ":owner": row.owner, ":service": row.service, ":key": row.key, ":address": row.address,
-            ":peer": row.peer, ":claimed": row.claimed,
-        })?;
-    Ok(())
-}
-
-pub(super) fn audit(connection: &Connection, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, at, verdict, reason, account, owner, service, key, address, peer, claimed FROM audit
-         WHERE (?1 IS NULL OR account = ?1) AND (?2 IS NULL OR key = ?2)
-           AND (?3 IS NULL OR verdict = ?3) AND at >= ?4
-         ORDER BY id DESC LIMIT ?5",
-    )?;
-    let since = filter.since.unwrap_or(0).cast_signed();
-    let rows =
-        statement.query_map(params![filter.account, filter.key, filter.verdict, since, filter.limit], read_audit)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn read_audit(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
-    Ok(AuditRow {
-        id: row.get(0)?,
-        at: row.get::<_, i64>(1)?.cast_unsigned(),
-        verdict: match row.get::<_, String>(2)?.as_str() {
-            "accept" => "accept",
-            "refuse" => "refuse",
-            _ => "change",
-        },
-        reason: row.get(3)?,
-        account: row.get(4)?,
-        owner: row.get(5)?,
-        service: row.get(6)?,
-        key: row.get(7)?,
-        address: row.get(8)?,
-        peer: row.get(9)?,
-        claimed: row.get(10)?,
-    })
-}
-
-pub(super) fn report(connection: &Connection) -> Result<Report, Error> {
+pub(super) fn report(connection: &Connection, keys: &SealingKeys) -> Result<Report, Error> {
+    let path = connection.path().unwrap_or_default();
     let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     Ok(Report {
         schema: schema::version(connection)?,
@@ -225,5 +183,7 @@ pub(super) fn report(connection: &Connection) -> Result<Report, Error> {
         owners: number("SELECT count(*) FROM owner")?,
         entries: number("SELECT count(*) FROM entry")?,
         audit: number("SELECT count(*) FROM audit")?,
+        reserve: reserve::bytes(std::path::Path::new(path)),
+        older_key: number(&format!("SELECT count(*) FROM owner WHERE sealing_key < {}", keys.current()))?,
     })
 }

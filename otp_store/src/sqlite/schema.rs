@@ -11,7 +11,7 @@ use crate::Error;
 const APPLICATION_ID: i32 = 0x6f61_7468;
 
 /// One step each; `user_version` counts the steps that were taken.
-const MIGRATIONS: [&str; 1] = [VERSION_1];
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
     CREATE TABLE owner (
@@ -62,26 +62,51 @@ const VERSION_1: &str = "
     CREATE INDEX audit_account ON audit (account, id);
 ";
 
+const VERSION_2: &str = "
+    -- Repeated refusals: how many, and when the last one was.
+    ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE audit ADD COLUMN until INTEGER;
+    -- Bytes of all rows up to this one, so that the size of the rest is known at once.
+    ALTER TABLE audit ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+    UPDATE audit SET total = sums.total FROM (
+        SELECT id, sum(150 + length(reason) + length(account) + length(owner) + length(service) + length(key)
+                       + length(address)) OVER (ORDER BY id) AS total FROM audit
+    ) AS sums WHERE sums.id = audit.id;
+
+    -- Which records need an older sealing key, without reading them all.
+    CREATE INDEX owner_sealing_key ON owner (sealing_key);
+";
+
 /// Makes the tables in an empty database.
 pub(super) fn create(connection: &mut Connection, journal: Journal) -> Result<(), Error> {
     settings(connection, journal)?;
     migrate(connection, 0)
 }
 
-/// Checks that the database is ours and of this version, and brings an older
-/// one up to it.
-pub(super) fn prepare(connection: &mut Connection, path: &Path, journal: Journal) -> Result<(), Error> {
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+/// The newest version, which this program writes.
+pub(super) fn newest() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// Checks that the database is ours and not newer than this program, and says
+/// of which version it is.
+pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<u32, Error> {
     let version = version(connection)?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if application != APPLICATION_ID || version == 0 {
-        return Err(Error::Foreign(path.to_owned()));
+    match version {
+        _ if application != APPLICATION_ID => Err(Error::Foreign(path.to_owned())),
+        0 => Err(Error::Foreign(path.to_owned())),
+        version if version > newest() => Err(Error::Newer(version)),
+        version => Ok(version),
     }
-    if version > known {
-        return Err(Error::Newer(version));
-    }
+}
+
+/// Checks that the database is ours, and brings an older one up to this
+/// version, after a copy was made.
+pub(super) fn prepare(connection: &mut Connection, path: &Path, journal: Journal) -> Result<(), Error> {
+    let version = recognise(connection, path)?;
     settings(connection, journal)?;
-    if version < known {
+    if version < newest() {
         copy(connection, path, version)?;
         migrate(connection, version)?;
     }
@@ -93,7 +118,7 @@ pub(super) fn version(connection: &Connection) -> Result<u32, Error> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn settings(connection: &Connection, journal: Journal) -> Result<(), Error> {
+pub(super) fn settings(connection: &Connection, journal: Journal) -> Result<(), Error> {
     let (mode, expected) = match journal {
         Journal::Wal => ("wal", "wal"),
         Journal::Delete => ("delete", "delete"),
@@ -110,14 +135,14 @@ fn settings(connection: &Connection, journal: Journal) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps a copy of the store as it was before a migration.
+/// Keeps a copy of the store as it was before a migration. One that is there
+/// already was left by a migration that was cut short, so it is made anew.
 fn copy(connection: &Connection, path: &Path, version: u32) -> Result<(), Error> {
     let copy = path.with_extension(format!("schema-{version}.db"));
-    connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
-    Ok(())
+    super::copy_into(connection, &copy)
 }
 
-fn migrate(connection: &mut Connection, from: u32) -> Result<(), Error> {
+pub(super) fn migrate(connection: &mut Connection, from: u32) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
     let from = from.max(version(&transaction)?);
@@ -125,6 +150,6 @@ fn migrate(connection: &mut Connection, from: u32) -> Result<(), Error> {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
+    transaction.pragma_update(None, "user_version", newest())?;
     Ok(transaction.commit()?)
 }

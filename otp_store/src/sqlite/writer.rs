@@ -7,11 +7,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use otp_core::UnixTime;
 use rusqlite::Connection;
 
+use super::audit;
+use super::identity::Identity;
 use super::rows::{self, Index};
-use crate::{Answered, Error, SealingKeys, Transaction};
+use crate::reserve::Reserve;
+use crate::{Answered, Change, Error, Mark, SealingKeys, Transaction};
 
 /// Requests that may wait; a further one waits at the door.
 const QUEUE: usize = 256;
@@ -26,11 +28,27 @@ pub(super) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// What the writer's thread works with.
+pub(super) struct Desk {
+    pub(super) connection: Connection,
+    pub(super) keys: Arc<SealingKeys>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) reserve: Reserve,
+}
+
+/// A request that was decided, to be written.
+#[allow(clippy::large_enum_variant)] // nearly every one is the large one
+enum Decided {
+    /// It was answered before; nothing is to be written.
+    Before(Vec<u8>),
+    /// It leads to this.
+    Now { mark: Mark, before: Option<(i64, Index)>, now: u64, change: Change },
+}
+
 impl Writer {
-    pub(super) fn start(connection: Connection, keys: Arc<SealingKeys>, batch: usize) -> Self {
+    pub(super) fn start(mut desk: Desk, batch: usize) -> Self {
         let (jobs, waiting) = sync_channel(QUEUE);
-        let thread =
-            Builder::new().name("writer".to_owned()).spawn(move || run(&connection, &keys, &waiting, batch)).ok();
+        let thread = Builder::new().name("writer".to_owned()).spawn(move || run(&mut desk, &waiting, batch)).ok();
         Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(thread) }
     }
 
@@ -53,75 +71,156 @@ impl Drop for Writer {
     }
 }
 
-fn run(connection: &Connection, keys: &SealingKeys, waiting: &Receiver<Job>, batch: usize) {
+fn run(desk: &mut Desk, waiting: &Receiver<Job>, batch: usize) {
     while let Ok(first) = waiting.recv() {
-        let batch = std::iter::once(first).chain(waiting.try_iter().take(batch.saturating_sub(1))).collect();
-        commit(connection, keys, batch);
+        let batch = std::iter::once(first).chain(waiting.try_iter().take(batch.saturating_sub(1)));
+        let (transactions, replies): (Vec<_>, Vec<Reply>) = batch.unzip();
+        for (reply, answer) in replies.into_iter().zip(desk.answers(transactions)) {
+            let _ = reply.send(answer);
+        }
+        desk.reserve.refill();
     }
 }
 
-/// Runs a batch in one transaction and answers each of its requests.
-fn commit(connection: &Connection, keys: &SealingKeys, batch: Vec<Job>) {
-    let mut decided = Vec::with_capacity(batch.len());
-    let mut replies = Vec::with_capacity(batch.len());
-    let begun = begin(connection, batch.first().map_or(0, |(transaction, _)| transaction.now));
-    for (transaction, reply) in batch {
-        decided.push(if begun.is_ok() { savepoint(connection, keys, transaction) } else { Err(Error::Closed) });
-        replies.push(reply);
+impl Desk {
+    /// Decides a batch, remembers it, and answers each of its requests.
+    fn answers(&mut self, batch: Vec<Transaction>) -> Vec<Result<Answered, Error>> {
+        let count = batch.len();
+        let answered = |decided: Vec<Result<Decided, Error>>| -> Vec<Result<Answered, Error>> {
+            decided.into_iter().map(|decided| decided.map(Decided::answered)).collect()
+        };
+        // Whatever was decided and not remembered lets nobody in.
+        let nobody = |failure: &Error| {
+            let text = failure.to_string();
+            (0..count).map(|_| Err(Error::NotKept(text.clone()))).collect()
+        };
+        if let Err(failure) = self.identity.check() {
+            return nobody(&failure);
+        }
+        let now = batch.first().map_or(0, |transaction| transaction.now);
+        let mut decided = Vec::with_capacity(count);
+        let first = self.decide(batch, now, &mut decided);
+        match first {
+            Ok(()) => answered(decided),
+            // The disk was full, and is no more: what was decided is written once more.
+            Err(failure) if self.reserve.frees_for_store(&failure) => match self.rewrite(&decided) {
+                Ok(()) if decided.len() == count => answered(decided),
+                Ok(()) => nobody(&failure),
+                Err(failure) => nobody(&failure),
+            },
+            Err(failure) => nobody(&failure),
+        }
     }
-    if let Some(failure) = begun.and_then(|()| execute(connection, "COMMIT")).err() {
-        // Whatever was decided was not remembered, so nobody gets in by it.
-        let _ = execute(connection, "ROLLBACK");
-        let failure = failure.to_string();
-        decided.fill_with(|| Err(Error::Io("store".into(), std::io::Error::other(failure.clone()))));
+
+    /// Decides and writes a batch in one transaction. After an error nothing is
+    /// remembered of it.
+    fn decide(
+        &self,
+        batch: Vec<Transaction>,
+        now: u64,
+        decided: &mut Vec<Result<Decided, Error>>,
+    ) -> Result<(), Error> {
+        self.transaction(|| {
+            let mut full = Ok(());
+            for transaction in batch {
+                let mut one = None;
+                let written = self.savepoint(|| {
+                    one = Some(self.judge(transaction)?);
+                    one.as_ref().map_or(Ok(()), |one| self.write(one))
+                });
+                match (written, one) {
+                    (Ok(()), Some(one)) => decided.push(Ok(one)),
+                    // It was decided and there was no room for it.
+                    (Err(failure), Some(one)) if is_io(&failure) => {
+                        full = Err(failure);
+                        decided.push(Ok(one));
+                    }
+                    (Err(failure), _) => decided.push(Err(failure)),
+                    (Ok(()), None) => decided.push(Err(Error::Closed)),
+                }
+            }
+            full?;
+            rows::forget(&self.connection, now)?;
+            audit::trim(&self.connection, now, audit::KEEP_BYTES)
+        })
     }
-    for (reply, decision) in replies.into_iter().zip(decided) {
-        let _ = reply.send(decision);
+
+    /// Writes what was decided once more. Nobody else has written since: the
+    /// store is locked for us.
+    fn rewrite(&self, decided: &[Result<Decided, Error>]) -> Result<(), Error> {
+        self.transaction(|| decided.iter().flatten().try_for_each(|one| self.savepoint(|| self.write(one))))
+    }
+
+    fn transaction(&self, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        let done = self.execute("BEGIN IMMEDIATE").and_then(|()| work()).and_then(|()| self.execute("COMMIT"));
+        if done.is_err() {
+            let _ = self.execute("ROLLBACK");
+        }
+        done
+    }
+
+    /// Does one request's work; a failure undoes that and nothing else.
+    fn savepoint(&self, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        if self.connection.is_autocommit() {
+            // The disk's failure ended the transaction; a savepoint would begin another.
+            return Err(Error::Closed);
+        }
+        self.execute("SAVEPOINT request")?;
+        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Damaged("a change failed within")));
+        if !self.connection.is_autocommit() {
+            if result.is_err() {
+                self.execute("ROLLBACK TO request")?;
+            }
+            self.execute("RELEASE request")?;
+        }
+        result
+    }
+
+    /// Runs a statement that stays prepared for the next time.
+    fn execute(&self, statement: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(statement)?.execute([])?;
+        Ok(())
+    }
+
+    fn judge(&self, transaction: Transaction) -> Result<Decided, Error> {
+        let Transaction { mark, owner, now, change } = transaction;
+        if let Some(answer) = rows::answered(&self.connection, &mark, now)? {
+            return Ok(Decided::Before(answer));
+        }
+        let loaded = match &owner {
+            Some(owner) => rows::load(&self.connection, owner, &self.keys)?,
+            None => None,
+        };
+        let before = loaded.as_ref().map(|(id, record)| (*id, Index::of(record)));
+        let change = change(loaded.map(|(_, record)| record));
+        Ok(Decided::Now { mark, before, now, change })
+    }
+
+    fn write(&self, decided: &Decided) -> Result<(), Error> {
+        let Decided::Now { mark, before, now, change } = decided else { return Ok(()) };
+        let connection = &self.connection;
+        if let Some(record) = &change.record {
+            rows::save(connection, before.as_ref().map(|(id, index)| (*id, index)), record, &self.keys)?;
+        }
+        for row in &change.audit {
+            audit::write(connection, row)?;
+        }
+        rows::remember(connection, mark, *now, &change.answer)
     }
 }
 
-fn begin(connection: &Connection, now: UnixTime) -> Result<(), Error> {
-    execute(connection, "BEGIN IMMEDIATE")?;
-    rows::forget(connection, now)
+impl Decided {
+    fn answered(self) -> Answered {
+        match self {
+            Self::Before(answer) => Answered::Before(answer),
+            Self::Now { .. } => Answered::Now,
+        }
+    }
 }
 
-/// Runs a statement that is kept for the next time.
-fn execute(connection: &Connection, statement: &str) -> Result<(), Error> {
-    connection.prepare_cached(statement)?.execute([])?;
-    Ok(())
-}
-
-fn savepoint(connection: &Connection, keys: &SealingKeys, transaction: Transaction) -> Result<Answered, Error> {
-    execute(connection, "SAVEPOINT request")?;
-    let result = catch_unwind(AssertUnwindSafe(|| apply(connection, keys, transaction)))
-        .unwrap_or(Err(Error::Damaged("a change failed within")));
-    if result.is_err() {
-        execute(connection, "ROLLBACK TO request")?;
-    }
-    execute(connection, "RELEASE request")?;
-    result
-}
-
-fn apply(connection: &Connection, keys: &SealingKeys, transaction: Transaction) -> Result<Answered, Error> {
-    let Transaction { mark, owner, now, change } = transaction;
-    if let Some(answer) = rows::answered(connection, &mark, now)? {
-        return Ok(Answered::Before(answer));
-    }
-    let loaded = match &owner {
-        Some(owner) => rows::load(connection, owner, keys)?,
-        None => None,
-    };
-    let (before, record) = match loaded {
-        Some((id, record)) => (Some((id, Index::of(&record))), Some(record)),
-        None => (None, None),
-    };
-    let change = change(record);
-    if let Some(record) = change.record {
-        rows::save(connection, before, &record, keys)?;
-    }
-    for row in &change.audit {
-        rows::write_audit(connection, row)?;
-    }
-    rows::remember(connection, &mark, now, &change.answer)?;
-    Ok(Answered::Now)
+/// Whether the disk said no, and not a rule of ours.
+fn is_io(error: &Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, SystemIoFailure};
+    matches!(error, Error::Sqlite(error)
+        if matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure | CannotOpen)))
 }

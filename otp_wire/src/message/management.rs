@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Login;
 use crate::SecretText;
 
 /// Which accounts.
@@ -59,6 +60,32 @@ pub struct CredentialName {
     pub account: Option<String>,
     /// Id or label.
     pub credential: String,
+}
+
+/// Another label for a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// The account from whose side it is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Id or label.
+    pub credential: String,
+    /// The new label.
+    pub label: String,
+}
+
+/// Two consecutive codes of a device that has run away.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resync {
+    /// As for a login.
+    pub login: Login,
+    /// The codes, the older one first.
+    pub codes: [SecretText; 2],
+    /// Only this credential, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
 }
 
 /// An account whose doors are opened again.

@@ -16,7 +16,9 @@ pub mod report;
 use crate::SecretText;
 
 pub use login::{Login, MAX_KEYS, Verify};
-pub use management::{AuditFilter, CredentialName, Enrol, KeyAdd, KeyName, KeyPolicy, OwnerName, Selection, Unlock};
+pub use management::{
+    AuditFilter, CredentialName, Enrol, KeyAdd, KeyName, KeyPolicy, OwnerName, Rename, Resync, Selection, Unlock,
+};
 pub use report::{AuditRow, CredentialRow, DoorRow, Enrolled, EntryRow, OwnerRow, StatusReport};
 
 /// The version of the wire format. Another one is refused.
@@ -125,6 +127,15 @@ pub enum Ask<S: Scope = Everything> {
     Status {},
     /// A new credential. [`Outcome::Enrolled`].
     Enrol(S::Of<Enrol>),
+    /// Are these two consecutive codes? Spends them, and follows the device.
+    /// [`Outcome::Accepted`] or [`Outcome::Refused`].
+    Resync(S::Of<Resync>),
+    /// Refuse this credential until it is enabled again. [`Outcome::Done`].
+    Disable(S::Of<CredentialName>),
+    /// Accept a disabled credential again. [`Outcome::Done`].
+    Enable(S::Of<CredentialName>),
+    /// Give a credential another label. [`Outcome::Done`].
+    Rename(S::Of<Rename>),
     /// Never accept this credential again. [`Outcome::Done`].
     Revoke(S::Of<CredentialName>),
     /// Forget the failures at every door of an account. [`Outcome::Done`].
@@ -151,6 +162,10 @@ impl<S: Scope> Ask<S> {
             Self::List(_) => "list",
             Self::Status {} => "status",
             Self::Enrol(_) => "enrol",
+            Self::Resync(_) => "resync",
+            Self::Disable(_) => "disable",
+            Self::Enable(_) => "enable",
+            Self::Rename(_) => "rename",
             Self::Revoke(_) => "revoke",
             Self::Unlock(_) => "unlock",
             Self::ScratchNew(_) => "scratch_new",

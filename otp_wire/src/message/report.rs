@@ -142,6 +142,10 @@ pub struct StatusReport {
     pub time: u64,
     /// The number of the sealing key in use.
     pub sealing_key: u32,
+    /// Records that still need an older sealing key; each is sealed anew when it is next written.
+    pub older_key: u64,
+    /// Bytes that are kept free for logins on a full disk.
+    pub reserve: u64,
     /// What the peer is to the verifier: `root`, `owner` or `account`.
     pub peer: String,
 }
@@ -172,4 +176,9 @@ pub struct AuditRow {
     pub peer: u32,
     /// Whether service, key and address are claims of that uid.
     pub claimed: bool,
+    /// How often: refusals that are alike in all but their time are one row a minute.
+    pub count: u64,
+    /// The last of them, in seconds since 1970, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
 }

@@ -122,6 +122,7 @@ fn one_a_commit(store: &Path, keys: &Path) -> Service {
         self_service: false,
         self_enrol: false,
         place: store.display().to_string(),
+        limits: Default::default(),
         syslog: true,
     };
     Service::new(Box::new(open), keys, settings)

@@ -46,6 +46,7 @@ impl Story {
     pub fn back(&self, output: &str) {
         let output = output.replace('\r', "");
         for line in output.trim_end().lines() {
+            let line = if is_qr(line) { self.paint("38;5;16;48;5;231", line) } else { line.to_owned() };
             println!("   {} {line}", self.paint("2", "|"));
         }
     }
@@ -76,4 +77,10 @@ impl Story {
         println!("   The README goes on from there; keep a second session open while you try.");
         ExitCode::SUCCESS
     }
+}
+
+/// Whether this is a line of a QR code, or of the quiet zone around one: it
+/// scans only dark on light.
+fn is_qr(line: &str) -> bool {
+    line.chars().count() > 20 && line.chars().all(|c| matches!(c, ' ' | '\u{2580}' | '\u{2584}' | '\u{2588}'))
 }

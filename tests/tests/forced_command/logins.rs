@@ -140,7 +140,14 @@ fn hundred_failures(world: &Real, owner: &str, key: &str) {
         let mut record = record.unwrap();
         for minute in 0..100 {
             let shown = otp_core::decide::Shown::Fact { service: "ssh-otp", keys: &[key] };
-            let attempt = Attempt { account: &account, shown, input: &wrong, hashes: &[], only: None };
+            let attempt = Attempt {
+                account: &account,
+                shown,
+                input: &wrong,
+                hashes: &[],
+                only: None,
+                limits: otp_core::Limits::Usual,
+            };
             (_, record) = decide(record, &attempt, 1_000_000 + minute * 60);
         }
         Change { record: Some(record), audit: vec![], answer: vec![] }
@@ -211,7 +218,10 @@ fn an_ordinary_account_asks_for_itself_only() {
     let root = world.enrol("root");
     // The sources may lie where only root can look.
     let program = world.sshd.folder().join("ssh-otp");
-    std::fs::copy(oathgate_tests::built::bin("ssh-otp"), &program).unwrap();
+    // By another process: one that this one forks meanwhile would hold the copy
+    // open for writing, and nobody could start it (ETXTBSY).
+    let copied = std::process::Command::new("cp").arg(oathgate_tests::built::bin("ssh-otp")).arg(&program).status();
+    assert!(copied.unwrap().success());
     let attempt = |user: &str, key: &str, code: &str| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(["--key", key]);

@@ -144,7 +144,7 @@ fn somebody_elses_socket() {
         FakeVerifier::start(&socket, |_| Act::Say(Outcome::Pass {}))
     });
     let impostor = impostor.join().expect("no panic there");
-    fs::set_permissions(&pam.socket(), fs::Permissions::from_mode(0o666)).expect("our folder");
+    fs::set_permissions(pam.socket(), fs::Permissions::from_mode(0o666)).expect("our folder");
     assert_undecided(&pam.su("alice", CODE.as_bytes()), 0, "somebody else's socket");
     assert_eq!(impostor.asked().len(), 0, "not even asked");
 }

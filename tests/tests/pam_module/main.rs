@@ -3,9 +3,11 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod accounts;
 mod bad_input;
 mod bad_verifiers;
 mod flow;
 mod library;
 mod memory;
+mod spawn;
 mod world;

@@ -6,13 +6,15 @@ use std::os::unix::fs::FileExt;
 
 use oathgate_tests::fake_verifier::Act;
 use oathgate_tests::process::{PATIENCE, Running};
-use otp_wire::{Ask, Outcome};
+use otp_wire::{Ask, Outcome, Request};
 
 use crate::world::{CODE, Pam, asks, refuses, usual};
 
+type Answer = fn(&Request) -> Act;
+
 #[test]
 fn no_code_stays_in_memory() {
-    let after: [(&str, fn(&otp_wire::Request) -> Act); 4] = [
+    let after: [(&str, Answer); 4] = [
         ("PAM_SUCCESS", usual),
         ("PAM_AUTH_ERR", |request| match &request.ask {
             Ask::Begin(_) => Act::Say(asks()),

@@ -10,6 +10,8 @@ use oathgate_tests::cdylib;
 use oathgate_tests::oathgated::{Device, Oathgated, hotp};
 use oathgate_tests::process::{Finished, PATIENCE, Running, Stream};
 use oathgate_tests::sshd::{Client, Key, Settings, Sshd, id};
+use otp_wire::message::OwnerName;
+use otp_wire::{Ask, Outcome, SecretText};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
@@ -82,6 +84,15 @@ impl World {
         let key = self.sshd.key(name);
         self.sshd.authorise(&key, "");
         self.client(&key)
+    }
+
+    /// Ten new scratch codes of `owner`'s.
+    pub fn new_scratch(&self, owner: &str) -> Vec<SecretText> {
+        let name = OwnerName { account: self.account.clone(), owner: Some(owner.to_owned()) };
+        match self.service.administrator().ask(Ask::ScratchNew(name)) {
+            Outcome::Scratch(codes) => codes,
+            other => panic!("no scratch codes: {other:?}"),
+        }
     }
 
     /// A key that sshd takes, and its owner's device.

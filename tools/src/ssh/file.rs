@@ -119,7 +119,10 @@ impl KeysFile {
         let made = rustix::fs::fstat(&new).map_err(|errno| self.failed(errno))?;
         if made.st_gid != self.found.st_gid {
             let group = rustix::fs::Gid::from_raw(self.found.st_gid);
-            rustix::fs::fchown(&new, None, Some(group)).map_err(|errno| self.failed(errno))?;
+            rustix::fs::fchown(&new, None, Some(group)).map_err(|errno| {
+                let own = format!("chgrp \"$(id -gn)\" {}", self.path.display());
+                self.failed(format!("its group is not yours ({errno})")).hint(own)
+            })?;
         }
         rustix::fs::fchmod(&new, Mode::from_raw_mode(self.found.st_mode)).map_err(|errno| self.failed(errno))?;
         let mut new = File::from(new);

@@ -1,0 +1,106 @@
+//! Doors: where failures are counted, and when nobody may try any more.
+
+use crate::decide::Refusal;
+use crate::record::{Door, MAX_DOORS, Proof, Record};
+use crate::{Account, UnixTime};
+
+/// So many failures within [`THROTTLE_SECONDS`] throttle a door.
+pub const THROTTLE_FAILURES: usize = 3;
+/// How long the failures of a door are looked back at, in seconds.
+pub const THROTTLE_SECONDS: u64 = 30;
+
+/// When a door is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Limits {
+    /// After 100 failures in a row at one door, until somebody unlocks it
+    /// (NIST SP 800-63B §3.2.2).
+    #[default]
+    Usual,
+    /// After 10 failures of an owner's, at whatever doors, for 30 minutes
+    /// (PCI DSS 8.3.4).
+    Pci,
+}
+
+/// Failures in a row that lock a door under [`Limits::Usual`].
+pub const LOCK_FAILURES: u32 = 100;
+/// Failures that lock an owner's doors under [`Limits::Pci`].
+pub const PCI_FAILURES: u32 = 10;
+/// For how long, in seconds, from the last failure on.
+pub const PCI_SECONDS: u64 = 30 * 60;
+
+/// Why the door is shut for everything but a scratch code, if it is.
+pub(crate) fn closed(
+    record: &Record,
+    account: &Account,
+    proof: &Proof,
+    limits: Limits,
+    now: UnixTime,
+) -> Option<Refusal> {
+    if limits == Limits::Pci && pci_locked(record, now) {
+        return Some(Refusal::Locked);
+    }
+    let door = record.doors.iter().find(|door| &door.account == account && &door.proof == proof);
+    match door {
+        Some(door) if door.failures >= LOCK_FAILURES => Some(Refusal::Locked),
+        Some(door) if door.recent.len() >= THROTTLE_FAILURES => {
+            let oldest = door.recent.iter().min().copied().unwrap_or(now).min(now);
+            let wait = (oldest + THROTTLE_SECONDS).saturating_sub(now);
+            (wait > 0).then_some(Refusal::Throttled { wait })
+        }
+        // More doors than can be kept: nobody may guess at one that isn't counted.
+        None if record.doors.len() >= MAX_DOORS => Some(Refusal::Locked),
+        _ => None,
+    }
+}
+
+/// Forgets the failures at a door.
+pub(crate) fn reset(record: &mut Record, account: &Account, proof: &Proof) {
+    record.doors.retain(|door| &door.account != account || &door.proof != proof);
+}
+
+/// Counts a failure at a door.
+pub(crate) fn count(record: &mut Record, account: &Account, proof: &Proof, now: UnixTime) {
+    let place = record.doors.iter().position(|door| &door.account == account && &door.proof == proof);
+    let index = place.unwrap_or_else(|| {
+        let (account, proof) = (account.clone(), proof.clone());
+        record.doors.push(Door { account, proof, failures: 0, recent: vec![] });
+        record.doors.len() - 1
+    });
+    let door = &mut record.doors[index];
+    door.failures = door.failures.saturating_add(1);
+    door.recent.push(now);
+    let excess = door.recent.len().saturating_sub(THROTTLE_FAILURES);
+    door.recent.drain(..excess);
+}
+
+/// Brings the doors up to `now`. A failure from the future was made before the
+/// clock was set back, and is taken for one of this moment: the wait begins
+/// again, once, and ends. What a lock of [`Limits::Pci`] was for is forgotten
+/// when it is over.
+pub(crate) fn settle(record: &mut Record, limits: Limits, now: UnixTime) {
+    for time in record.doors.iter_mut().flat_map(|door| &mut door.recent) {
+        *time = (*time).min(now);
+    }
+    if limits == Limits::Pci && pci_failures(record) >= PCI_FAILURES && !pci_locked(record, now) {
+        record.doors.clear();
+    }
+}
+
+fn pci_failures(record: &Record) -> u32 {
+    record.doors.iter().map(|door| door.failures).fold(0, u32::saturating_add)
+}
+
+fn pci_locked(record: &Record, now: UnixTime) -> bool {
+    let last = record.doors.iter().flat_map(|door| &door.recent).max().copied().unwrap_or(0).min(now);
+    pci_failures(record) >= PCI_FAILURES && now < last + PCI_SECONDS
+}
+
+/// The state of a door, for people.
+#[must_use]
+pub fn state(record: &Record, door: &Door, limits: Limits, now: UnixTime) -> &'static str {
+    match closed(record, &door.account, &door.proof, limits, now) {
+        Some(Refusal::Locked) => "locked",
+        Some(_) => "throttled",
+        None => "open",
+    }
+}

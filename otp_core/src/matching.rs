@@ -1,0 +1,67 @@
+//! Does a typed code belong to a credential, and may it still be used?
+
+use subtle::ConstantTimeEq;
+
+use crate::record::{Credential, Factor};
+use crate::{UnixTime, otp};
+
+/// How far ahead of the expected counter a code may be (RFC 4226 §7.4 s).
+pub const LOOK_AHEAD: u64 = 10;
+
+/// How a typed code stands to a credential.
+pub(crate) enum Match {
+    /// No code of it.
+    None,
+    /// A code that was used, or is older than one that was.
+    Used { next_in: Option<u64> },
+    /// An unused code; accepting it leads to this factor.
+    New(Factor),
+}
+
+impl Credential {
+    /// Whether `typed` is the code for this moving factor.
+    pub(crate) fn fits(&self, typed: &str, factor: u64) -> bool {
+        let code = otp::code(&self.secret, self.algorithm, self.digits, factor);
+        code.as_bytes().ct_eq(typed.as_bytes()).into()
+    }
+
+    /// Compares `typed` with every code that counts at `now`, whichever fits.
+    pub(crate) fn matching(&self, typed: &str, now: UnixTime) -> Match {
+        let fits = |factor: u64| self.fits(typed, factor);
+        match self.factor {
+            Factor::Hotp { next } => {
+                let mut found = Match::None;
+                if next.checked_sub(1).is_some_and(fits) {
+                    found = Match::Used { next_in: None };
+                }
+                for counter in next..=next.saturating_add(LOOK_AHEAD) {
+                    // The last counter of all is never accepted: nothing could follow it.
+                    if fits(counter) && counter < u64::MAX && !matches!(found, Match::New(_)) {
+                        found = Match::New(Factor::Hotp { next: counter + 1 });
+                    }
+                }
+                found
+            }
+            Factor::Totp { period, last_step, skew, window } => {
+                let centre = period.step(now).saturating_add_signed(i64::from(skew));
+                let window_steps = u64::from(window);
+                let mut found = Match::None;
+                for step in centre.saturating_sub(window_steps)..=centre.saturating_add(window_steps) {
+                    let fits = fits(step);
+                    match (fits, last_step) {
+                        (true, Some(last)) if step <= last => {
+                            let shown_at = (last + 1).saturating_add_signed(-i64::from(skew));
+                            let next = shown_at.saturating_mul(u64::from(period.get()));
+                            found = Match::Used { next_in: Some(next.saturating_sub(now).max(1)) };
+                        }
+                        (true, _) if !matches!(found, Match::New(_)) => {
+                            found = Match::New(Factor::Totp { period, last_step: Some(step), skew, window });
+                        }
+                        _ => {}
+                    }
+                }
+                found
+            }
+        }
+    }
+}
