@@ -10,6 +10,9 @@ const LEFT: f64 = 220.0;
 const RIGHT: f64 = 660.0;
 const ROW: f64 = 22.0;
 
+/// One of two rates.
+type Pick = fn(&(f64, f64)) -> f64;
+
 /// Draws it as SVG.
 pub fn draw(report: &Report) -> String {
     let mut body = String::new();
@@ -67,7 +70,7 @@ fn lines(report: &Report, body: &mut String, top: f64) -> f64 {
         let x = LEFT + step * (index as f64 + 0.5);
         (x, top + height - rate / largest * height)
     };
-    let series: [(&str, fn(&(f64, f64)) -> f64); 2] = [("#2a7f62", |pair| pair.0), ("#888888", |pair| pair.1)];
+    let series: [(&str, Pick); 2] = [("#2a7f62", |pair| pair.0), ("#888888", |pair| pair.1)];
     for (colour, pick) in series {
         let points: Vec<(f64, f64)> = rates.iter().enumerate().map(|(index, pair)| at(index, pick(pair))).collect();
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.0},{y:.0}")).collect();
