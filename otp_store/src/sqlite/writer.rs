@@ -190,12 +190,6 @@ impl Desk {
         result
     }
 
-    /// Runs a statement that stays prepared for the next time.
-    fn execute(&self, statement: &str) -> Result<(), Error> {
-        self.connection.prepare_cached(statement)?.execute([])?;
-        Ok(())
-    }
-
     fn judge(&self, transaction: Transaction) -> Result<Decided, Error> {
         let Transaction { mark, owner, now, change } = transaction;
         if let Some(answer) = rows::answered(&self.connection, &mark, now)? {

@@ -10,9 +10,6 @@ const LEFT: f64 = 220.0;
 const RIGHT: f64 = 660.0;
 const ROW: f64 = 22.0;
 
-/// One of two rates.
-type Pick = fn(&(f64, f64)) -> f64;
-
 /// Draws it as SVG.
 pub fn draw(report: &Report) -> String {
     let mut body = String::new();
