@@ -2,18 +2,20 @@
 # Installs what the named step needs and the machine lacks: as root by apt,
 # otherwise it says which packages are missing.
 #
-#   pkg/dependencies.sh build|demo|test
+#   pkg/dependencies.sh build|demo|test|fuzz
 set -eu
 
 build="gcc libc6-dev libpam0g-dev pkg-config"
 demo="$build openssh-server openssh-client"
-test="$demo rsync git zbar-tools gdb util-linux"
+fuzz="$build g++"   # libFuzzer is C++
+test="$demo g++ rsync git zbar-tools gdb util-linux"
 
 case "${1:-}" in
     build) wanted=$build ;;
     demo) wanted=$demo ;;
     test) wanted=$test ;;
-    *) echo "usage: pkg/dependencies.sh build|demo|test" >&2; exit 2 ;;
+    fuzz) wanted=$fuzz ;;
+    *) echo "usage: pkg/dependencies.sh build|demo|test|fuzz" >&2; exit 2 ;;
 esac
 
 if ! command -v cargo >/dev/null; then
