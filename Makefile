@@ -13,13 +13,14 @@ PROGRAMS = -p otp_service -p pam_module -p ssh_otp -p tools
 OUT      = $(or $(CARGO_TARGET_DIR),target)/release
 COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
 
-.PHONY: help demo test check bench build install clean
+.PHONY: help demo test check bench fuzz build install clean
 
 help:
 	@echo "make demo      a guided tour with a real sshd and ssh, on loopback"
 	@echo "make test      every test, from a clean clone"
 	@echo "make bench     how fast it is, beside other modules (BENCH=--quick: a short look)"
 	@echo "make check     formatting, lints, documentation"
+	@echo "make fuzz      fuzz targets, FUZZ_SECONDS=20 each, two at a time"
 	@echo "make install   what was built, below PREFIX=$(PREFIX), as root"
 
 build:
@@ -34,6 +35,7 @@ demo:
 
 check:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 
@@ -43,6 +45,12 @@ test:
 	$(CARGO) build --locked --release $(PROGRAMS)
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace --no-fail-fast
+	$(MAKE) fuzz
+
+# Other flags than everything else, hence a workspace of its own.
+fuzz:
+	@sh pkg/dependencies.sh fuzz
+	@CARGO="$(CARGO)" fuzz/run.sh
 
 bench:
 	@sh pkg/dependencies.sh bench
@@ -71,3 +79,4 @@ install:
 
 clean:
 	$(CARGO) clean
+	$(CARGO) clean --manifest-path fuzz/Cargo.toml

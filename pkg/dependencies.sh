@@ -2,20 +2,22 @@
 # Installs what the named step needs and the machine lacks: as root by apt,
 # otherwise it says which packages are missing.
 #
-#   pkg/dependencies.sh build|demo|bench|test
+#   pkg/dependencies.sh build|demo|bench|fuzz|test
 set -eu
 
 build="gcc libc6-dev libpam0g-dev pkg-config"
 demo="$build openssh-server openssh-client"
 bench="$build libpam-google-authenticator libpam-oath strace"
-test="$demo rsync git zbar-tools gdb util-linux man-db"
+fuzz="$build g++"   # libFuzzer is C++
+test="$demo g++ rsync git zbar-tools gdb util-linux man-db"
 
 case "${1:-}" in
     build) wanted=$build ;;
     demo) wanted=$demo ;;
     bench) wanted=$bench ;;
     test) wanted=$test ;;
-    *) echo "usage: pkg/dependencies.sh build|demo|bench|test" >&2; exit 2 ;;
+    fuzz) wanted=$fuzz ;;
+    *) echo "usage: pkg/dependencies.sh build|demo|bench|fuzz|test" >&2; exit 2 ;;
 esac
 
 if ! command -v cargo >/dev/null; then

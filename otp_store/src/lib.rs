@@ -10,6 +10,9 @@
 
 mod codec;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod place;
 mod reserve;
 pub mod scratch_hash;

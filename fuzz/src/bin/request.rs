@@ -1,0 +1,14 @@
+//! Requests, as the verifier reads them from anybody.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use oathgate_fuzz::rewritten;
+use otp_wire::{Everything, LoginsOnly, Request};
+
+fuzz_target!(|line: &[u8]| {
+    let everything = rewritten::<Request<Everything>>(line);
+    if let Some(logins) = rewritten::<Request<LoginsOnly>>(line) {
+        assert_eq!(Some(logins), everything, "both scopes mean the same by it");
+    }
+});
