@@ -90,27 +90,10 @@ impl Service {
         })
     }
 
-    pub(crate) fn verify(&self, asked: &Asked, verify: &Verify) -> Result<Outcome, Stop> {
-        let checked = check(asked, &verify.login)?;
-        let only = verify.credential.as_deref().map(str::parse::<CredentialId>).transpose().map_err(Stop::invalid)?;
-        let owner = match &checked.account {
-            Some(account) => self.owner(account, &checked)?,
-            None => None,
-        };
-        self.judge(asked, &verify.login, checked, owner, &verify.code, only)
-    }
-
-    fn judge(
-        &self,
-        asked: &Asked,
-        login: &Login,
-        checked: Checked,
-        owner: Option<Owner>,
-        code: &SecretText,
-        only: Option<CredentialId>,
-    ) -> Result<Outcome, Stop> {
-        let (input, hashes) = self.read_input(owner.as_ref(), code)?;
-        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, login, owner.as_ref()));
+    pub(crate) fn verify(&self, asked: &Asked, ask: &Verify) -> Result<Outcome, Stop> {
+        let (checked, owner, only) = self.attempted(asked, &ask.login, ask.credential.as_deref())?;
+        let (input, hashes) = self.read_input(owner.as_ref(), &ask.code)?;
+        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login, owner.as_ref()));
         self.transact(asked, owner, move |record| {
             let (verdict, record) = match (&checked.account, record) {
                 (Some(account), Some(record)) => {
@@ -129,12 +112,7 @@ impl Service {
 
     /// Judges two consecutive codes, at the same door as a login.
     pub(crate) fn resync(&self, asked: &Asked, ask: &message::Resync) -> Result<Outcome, Stop> {
-        let checked = check(asked, &ask.login)?;
-        let only = ask.credential.as_deref().map(str::parse::<CredentialId>).transpose().map_err(Stop::invalid)?;
-        let owner = match &checked.account {
-            Some(account) => self.owner(account, &checked)?,
-            None => None,
-        };
+        let (checked, owner, only) = self.attempted(asked, &ask.login, ask.credential.as_deref())?;
         let [first, second] = &ask.codes;
         let codes = [first, second].map(|code| Input::parse(code.expose().as_bytes()));
         let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login, owner.as_ref()));
@@ -152,6 +130,23 @@ impl Service {
             let audit = vec![AuditRow { reason: format!("resync: {}", row.reason), ..row }];
             Decision { record, audit, outcome: answer(verdict, |refusal| checked.refused(refusal)) }
         })
+    }
+
+    /// A login with its names checked, whose record it is judged on, and the
+    /// one credential that counts, if one is named.
+    fn attempted(
+        &self,
+        asked: &Asked,
+        login: &Login,
+        credential: Option<&str>,
+    ) -> Result<(Checked, Option<Owner>, Option<CredentialId>), Stop> {
+        let checked = check(asked, login)?;
+        let only = credential.map(str::parse).transpose().map_err(Stop::invalid)?;
+        let owner = match &checked.account {
+            Some(account) => self.owner(account, &checked)?,
+            None => None,
+        };
+        Ok((checked, owner, only))
     }
 
     /// What was typed, with the hashes that a verdict may need.

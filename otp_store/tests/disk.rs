@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::*;
-use otp_core::decide::Shown;
+use otp_core::Input;
 use otp_core::record::Factor;
-use otp_core::{Attempt, Input, Verdict, decide};
 use otp_store::{AuditFilter, AuditRow, Change, Error, RESERVE, Store, Transaction};
 
 const DISK: &str = "OATHGATE_TEST_DISK";
@@ -53,17 +52,7 @@ fn login(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error> {
     let input = Input::parse(code.as_bytes());
     let (tell, told) = std::sync::mpsc::channel();
     let change = Box::new(move |record: Option<otp_core::Record>| {
-        let (account, shown) = (account(), Shown::Fact { service: "sshd", keys: &[] });
-        let attempt = Attempt {
-            account: &account,
-            shown,
-            input: &input,
-            hashes: &[],
-            only: None,
-            limits: otp_core::Limits::Usual,
-        };
-        let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
-        let accepted = matches!(verdict, Verdict::Accept(_));
+        let (accepted, record) = judge(record, &input);
         tell.send(accepted).unwrap();
         let (verdict, reason) = if accepted { ("accept", "code of x") } else { ("refuse", "code already used") };
         let row = AuditRow {

@@ -90,23 +90,21 @@ pub fn put(store: &dyn Store, number: u64, record: Record) -> Result<Answered, E
     store.transact(Transaction { mark: mark(number), owner, now: NOW, change })
 }
 
+/// Judges `input` at alice's only way in; whether it was accepted, and the record to keep.
+pub fn judge(record: Option<Record>, input: &Input) -> (bool, Record) {
+    let (account, shown) = (account(), Shown::Fact { service: "sshd", keys: &[] });
+    let limits = otp_core::Limits::Usual;
+    let attempt = Attempt { account: &account, shown, input, hashes: &[], only: None, limits };
+    let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
+    (matches!(verdict, Verdict::Accept(_)), record)
+}
+
 /// Verifies `code` and says whether it was accepted.
 pub fn verify(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error> {
     let input = Input::parse(code.as_bytes());
     let (tell, told) = std::sync::mpsc::channel();
     let change = Box::new(move |record: Option<Record>| {
-        let account = account();
-        let shown = Shown::Fact { service: "sshd", keys: &[] };
-        let attempt = Attempt {
-            account: &account,
-            shown,
-            input: &input,
-            hashes: &[],
-            only: None,
-            limits: otp_core::Limits::Usual,
-        };
-        let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
-        let accepted = matches!(verdict, Verdict::Accept(_));
+        let (accepted, record) = judge(record, &input);
         tell.send(accepted).unwrap();
         Change { record: Some(record), audit: vec![], answer: vec![] }
     });
