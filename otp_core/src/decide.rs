@@ -126,7 +126,7 @@ pub fn admit(record: &Record, account: &Account, shown: Shown<'_>, limits: Limit
     if !candidates.asks {
         return Admission::Pass;
     }
-    let closed = door::closed(record, account, &candidates.proof, limits, now);
+    let closed = door::closed(&record.doors, account, &candidates.proof, limits, now);
     let active: Vec<&Credential> =
         candidates.ids.iter().filter_map(|id| record.credential(id)).filter(|c| c.state == State::Active).collect();
     match (active.as_slice(), closed) {
@@ -140,6 +140,7 @@ pub fn admit(record: &Record, account: &Account, shown: Shown<'_>, limits: Limit
 /// Judges an attempt. The record that comes back is to be kept whatever the
 /// verdict; an accepted code is spent in it.
 pub fn decide(mut record: Record, attempt: &Attempt<'_>, now: UnixTime) -> (Verdict, Record) {
+    record.end_policies(now);
     let Some(candidates) = candidates(&record, attempt.account, attempt.shown, attempt.only, now) else {
         return (decoy(attempt.input, now), record);
     };
@@ -161,7 +162,7 @@ pub(crate) fn at_door(
     judge: impl FnOnce(&mut Record, Option<Refusal>) -> Verdict,
 ) -> Verdict {
     door::settle(record, limits, now);
-    let closed = door::closed(record, account, proof, limits, now);
+    let closed = door::closed(&record.doors, account, proof, limits, now);
     let verdict = judge(record, closed);
     match verdict {
         Verdict::Accept(_) => door::reset(record, account, proof),
@@ -183,7 +184,10 @@ fn judge(
         // 80 bits can't be guessed, so such a code opens even a door that
         // somebody else's guessing has shut.
         (Some(refusal), Input::Scratch(_)) => judge_scratch(record, attempt, now).unwrap_or(Verdict::Refuse(refusal)),
-        (Some(refusal), Input::Digits(_)) => Verdict::Refuse(refusal),
+        (Some(refusal), input @ Input::Digits(_)) => {
+            let _ = decoy(input, now);
+            Verdict::Refuse(refusal)
+        }
         (None, input) => judge_scratch(record, attempt, now).unwrap_or_else(|| judge_code(record, input, ids, now)),
     }
 }

@@ -30,16 +30,16 @@ pub const PCI_SECONDS: u64 = 30 * 60;
 
 /// Why the door is shut for everything but a scratch code, if it is.
 pub(crate) fn closed(
-    record: &Record,
+    doors: &[Door],
     account: &Account,
     proof: &Proof,
     limits: Limits,
     now: UnixTime,
 ) -> Option<Refusal> {
-    if limits == Limits::Pci && pci_locked(record, now) {
+    if limits == Limits::Pci && pci_locked(doors, now) {
         return Some(Refusal::Locked);
     }
-    let door = record.doors.iter().find(|door| &door.account == account && &door.proof == proof);
+    let door = doors.iter().find(|door| &door.account == account && &door.proof == proof);
     match door {
         Some(door) if door.failures >= LOCK_FAILURES => Some(Refusal::Locked),
         Some(door) if door.recent.len() >= THROTTLE_FAILURES => {
@@ -48,7 +48,7 @@ pub(crate) fn closed(
             (wait > 0).then_some(Refusal::Throttled { wait })
         }
         // More doors than can be kept: nobody may guess at one that isn't counted.
-        None if record.doors.len() >= MAX_DOORS => Some(Refusal::Locked),
+        None if doors.len() >= MAX_DOORS => Some(Refusal::Locked),
         _ => None,
     }
 }
@@ -81,24 +81,24 @@ pub(crate) fn settle(record: &mut Record, limits: Limits, now: UnixTime) {
     for time in record.doors.iter_mut().flat_map(|door| &mut door.recent) {
         *time = (*time).min(now);
     }
-    if limits == Limits::Pci && pci_failures(record) >= PCI_FAILURES && !pci_locked(record, now) {
+    if limits == Limits::Pci && pci_failures(&record.doors) >= PCI_FAILURES && !pci_locked(&record.doors, now) {
         record.doors.clear();
     }
 }
 
-fn pci_failures(record: &Record) -> u32 {
-    record.doors.iter().map(|door| door.failures).fold(0, u32::saturating_add)
+fn pci_failures(doors: &[Door]) -> u32 {
+    doors.iter().map(|door| door.failures).fold(0, u32::saturating_add)
 }
 
-fn pci_locked(record: &Record, now: UnixTime) -> bool {
-    let last = record.doors.iter().flat_map(|door| &door.recent).max().copied().unwrap_or(0).min(now);
-    pci_failures(record) >= PCI_FAILURES && now < last + PCI_SECONDS
+fn pci_locked(doors: &[Door], now: UnixTime) -> bool {
+    let last = doors.iter().flat_map(|door| &door.recent).max().copied().unwrap_or(0).min(now);
+    pci_failures(doors) >= PCI_FAILURES && now < last + PCI_SECONDS
 }
 
-/// The state of a door, for people.
+/// The state of one of an owner's doors, for people: `open`, `throttled` or `locked`.
 #[must_use]
-pub fn state(record: &Record, door: &Door, limits: Limits, now: UnixTime) -> &'static str {
-    match closed(record, &door.account, &door.proof, limits, now) {
+pub fn state(doors: &[Door], door: &Door, limits: Limits, now: UnixTime) -> &'static str {
+    match closed(doors, &door.account, &door.proof, limits, now) {
         Some(Refusal::Locked) => "locked",
         Some(_) => "throttled",
         None => "open",

@@ -15,8 +15,11 @@ pub mod name;
 pub mod otp;
 pub mod record;
 pub mod resync;
+#[cfg(test)]
+mod same_work;
 pub mod scratch;
 pub mod secret;
+pub mod set_back;
 pub mod ssh_key;
 pub mod uri;
 
@@ -26,7 +29,7 @@ pub use input::Input;
 pub use merge::merge;
 pub use name::{Account, CredentialId, Label, Owner};
 pub use otp::{Algorithm, Digits, Period};
-pub use record::{Credential, Door, Entry, Factor, Policy, Proof, Record, State};
+pub use record::{Credential, Door, Entry, Factor, Policy, Proof, Record, State, Steps};
 pub use secret::Secret;
 pub use ssh_key::Fingerprint;
 

@@ -54,6 +54,9 @@ impl Credential {
                             let next = shown_at.saturating_mul(u64::from(period.get()));
                             found = Match::Used { next_in: Some(next.saturating_sub(now).max(1)) };
                         }
+                        (true, _) if self.barred.is_some_and(|barred| barred.contain(step)) => {
+                            found = Match::Used { next_in: None };
+                        }
                         (true, _) if !matches!(found, Match::New(_)) => {
                             found = Match::New(Factor::Totp { period, last_step: Some(step), skew, window });
                         }

@@ -4,7 +4,7 @@
 //! record knows of it is carried over; where there is no present record, all
 //! that may have been spent since counts as spent.
 
-use crate::record::{Credential, Entry, Factor, Policy, Record, State};
+use crate::record::{Credential, Entry, Factor, Policy, Record, State, Steps};
 use crate::scratch::ScratchSet;
 use crate::{Period, UnixTime};
 
@@ -70,6 +70,7 @@ fn carry(present: &mut Credential, back: &Credential) {
         // One id and two kinds: whatever that is, no code of it counts.
         _ => present.state = weaker(present.state, State::Disabled),
     }
+    present.barred = Steps::span(present.barred, back.barred);
     present.state = weaker(present.state, back.state);
     present.last_used = present.last_used.max(back.last_used);
     present.confirmed = present.confirmed.or(back.confirmed);

@@ -87,6 +87,26 @@ name!(
     "a credential id has eight characters out of a-z 2-7"
 );
 
+/// No name that can be typed, or be found in a user database.
+const NOBODY: &str = "/";
+
+impl Owner {
+    /// Nobody: there is a record under this name, so that a login that leads to
+    /// no owner is as much work as another.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(NOBODY.to_owned())
+    }
+}
+
+impl Account {
+    /// The account of a login to an account that doesn't exist.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(NOBODY.to_owned())
+    }
+}
+
 impl CredentialId {
     /// Makes an id of 40 random bits.
     #[must_use]

@@ -132,6 +132,8 @@ impl Period {
 /// step (RFC 6238 §4.2). The text is wiped when dropped.
 #[must_use]
 pub fn code(secret: &Secret, algorithm: Algorithm, digits: Digits, factor: u64) -> Zeroizing<String> {
+    #[cfg(test)]
+    HASHED.with(|count| count.set(count.get() + 1));
     let (key, digits) = (secret.expose(), u32::from(digits.0));
     // A step of one second makes the time itself the moving factor.
     Zeroizing::new(match algorithm {
@@ -139,4 +141,10 @@ pub fn code(secret: &Secret, algorithm: Algorithm, digits: Digits, factor: u64) 
         Algorithm::Sha256 => totp_custom::<Sha256>(1, digits, key, factor),
         Algorithm::Sha512 => totp_custom::<Sha512>(1, digits, key, factor),
     })
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Codes that this thread computed.
+    pub(crate) static HASHED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }

@@ -51,6 +51,17 @@ impl Record {
         self.credentials.iter().find(|credential| &credential.id == id)
     }
 
+    /// Makes what has ended stay so, even if the clock is set back later. Says
+    /// whether anything had.
+    pub fn end_policies(&mut self, now: UnixTime) -> bool {
+        let ended = |entry: &&mut Entry| entry.policy != Policy::Code && entry.policy.asks(now);
+        let mut any = false;
+        for entry in self.entries.iter_mut().filter(ended) {
+            (entry.policy, any) = (Policy::Code, true);
+        }
+        any
+    }
+
     /// Scratch codes that are unused, over all sets.
     #[must_use]
     pub fn scratch_left(&self) -> usize {
@@ -83,6 +94,32 @@ pub struct Credential {
     pub last_used: Option<UnixTime>,
     /// Whether it counts.
     pub state: State,
+    /// TOTP steps ahead of the last accepted one whose codes are used up all
+    /// the same: the clock was wrong once, and was set back.
+    pub barred: Option<Steps>,
+}
+
+/// TOTP steps from one to another, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steps {
+    /// The first one.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+}
+
+impl Steps {
+    /// Both, and whatever lies between.
+    pub(crate) fn span(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(Self { from: one.from.min(other.from), to: one.to.max(other.to) }),
+            (one, other) => one.or(other),
+        }
+    }
+
+    pub(crate) fn contain(&self, step: u64) -> bool {
+        (self.from..=self.to).contains(&step)
+    }
 }
 
 /// The moving factor of a credential.
@@ -107,6 +144,17 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// Seconds until a code can be accepted, where the last accepted step lies
+    /// further ahead than any code that counts at `now`: the clock was wrong
+    /// then, or is now.
+    #[must_use]
+    pub fn ahead(&self, now: UnixTime) -> Option<u64> {
+        let Self::Totp { period, last_step: Some(last), skew, window } = *self else { return None };
+        let newest = period.step(now).saturating_add_signed(i64::from(skew)).saturating_add(u64::from(window));
+        let steps = last.saturating_sub(newest);
+        (steps > 0).then(|| steps.saturating_mul(u64::from(period.get())))
+    }
+
     /// The kind, as the store, the wire and the command line call it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -163,8 +211,8 @@ impl Policy {
     #[must_use]
     pub fn asks(self, now: UnixTime) -> bool {
         match self {
-            Self::Code | Self::None { until: None } => matches!(self, Self::Code),
-            Self::None { until: Some(until) } => now >= until,
+            Self::Code => true,
+            Self::None { until } => until.is_some_and(|until| now >= until),
         }
     }
 }

@@ -61,12 +61,15 @@ fn judge(record: &mut Record, ids: &[CredentialId], codes: [&str; 2], now: UnixT
 }
 
 impl Credential {
+    /// Whether the codes are those for this moving factor and the next.
+    pub(crate) fn pair(&self, [first, second]: [&str; 2], factor: u64) -> bool {
+        let (is_first, is_second) = (self.fits(first, factor), self.fits(second, factor.saturating_add(1)));
+        is_first & is_second
+    }
+
     /// Where the two codes lead to, if they follow each other and are unused.
-    fn found(&self, [first, second]: [&str; 2], now: UnixTime) -> Option<Factor> {
-        let pair = |factor: u64| {
-            let (is_first, is_second) = (self.fits(first, factor), self.fits(second, factor.saturating_add(1)));
-            is_first & is_second
-        };
+    fn found(&self, codes: [&str; 2], now: UnixTime) -> Option<Factor> {
+        let pair = |factor: u64| self.pair(codes, factor);
         match self.factor {
             Factor::Hotp { next } => {
                 let counter = (next..=next.saturating_add(HOTP_AHEAD)).find(|counter| pair(*counter))?;
@@ -76,7 +79,9 @@ impl Credential {
                 let present = period.step(now);
                 let unused = last_step.map_or(0, |last| last.saturating_add(1));
                 let near = present.saturating_sub(TOTP_STEPS).max(unused)..=present.saturating_add(TOTP_STEPS);
-                let shown = near.into_iter().find(|step| pair(*step))?.checked_add(1)?;
+                let barred = |step: u64| self.barred.is_some_and(|barred| barred.contain(step));
+                let unused = |step: &u64| !barred(*step) && !barred(step.saturating_add(1)) && pair(*step);
+                let shown = near.into_iter().find(unused)?.checked_add(1)?;
                 // The second code is on the device's screen at this moment.
                 let skew = i32::try_from(i128::from(shown) - i128::from(present)).ok()?;
                 Some(Factor::Totp { period, last_step: Some(shown), skew, window })

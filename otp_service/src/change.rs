@@ -3,6 +3,7 @@
 
 use otp_core::record::{Entry, MAX_ENTRIES, Policy, State};
 use otp_core::{Account, Credential, CredentialId, Fingerprint, Label, Owner, Record};
+use otp_store::Whose;
 use otp_wire::message::{CredentialName, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Rename, Unlock};
 use otp_wire::{Ask, message};
 
@@ -105,7 +106,7 @@ impl Service {
         let mut row = asked.row("change", "new scratch codes");
         (row.account, row.owner) = (account.to_string(), owner.to_string());
         let codes = shown(&codes);
-        self.transact(asked, Some(owner), move |record| {
+        self.transact(asked, Whose::Owner(owner), move |record| {
             let record = record.map(|record| Record { scratch: vec![set], ..record });
             Decision { record, audit: vec![row], outcome: Outcome::Scratch(codes) }
         })
@@ -203,7 +204,7 @@ impl Service {
         row.owner = owner.to_string();
         row.account = account.map(ToString::to_string).unwrap_or_default();
         let nobody = format!("nothing is enrolled for {owner}");
-        self.transact(asked, Some(owner.clone()), move |record| {
+        self.transact(asked, Whose::Owner(owner.clone()), move |record| {
             let changed =
                 record.or(new).ok_or(nobody).and_then(|mut record| change(&mut record).map(|line| (record, line)));
             match changed {

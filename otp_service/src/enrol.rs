@@ -5,6 +5,7 @@ use otp_core::scratch::{ScratchCode, ScratchSet};
 use otp_core::{
     Account, Algorithm, Credential, CredentialId, Digits, Fingerprint, Label, Owner, Period, Record, Secret, UnixTime,
 };
+use otp_store::Whose;
 use otp_wire::SecretText;
 use otp_wire::message::{Enrol, Enrolled, Outcome};
 
@@ -39,7 +40,7 @@ impl Service {
         row.account = new.account.to_string();
         row.owner = owner.to_string();
         row.key = key.map(|key: Fingerprint| key.to_string()).unwrap_or_default();
-        self.transact(asked, Some(owner.clone()), move |record| {
+        self.transact(asked, Whose::Owner(owner.clone()), move |record| {
             let record = record.unwrap_or_else(|| Record::new(owner));
             match add(record, new) {
                 Ok(record) => {
@@ -136,6 +137,7 @@ fn new_credential(ask: &Enrol, account: &Account, now: UnixTime) -> Result<Crede
         confirmed: None,
         last_used: None,
         state: State::Active,
+        barred: None,
     })
 }
 

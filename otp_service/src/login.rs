@@ -5,8 +5,8 @@ use otp_core::decide::{Accepted, Admission, Attempt, Shown, admit, decide, decoy
 use otp_core::record::is_service;
 use otp_core::resync::{Resync, resync};
 use otp_core::scratch::{Salt, ScratchHash};
-use otp_core::{Account, CredentialId, Fingerprint, Input, Owner, Record, Refusal, Verdict};
-use otp_store::AuditRow;
+use otp_core::{Account, CredentialId, Input, Owner, Record, Refusal, Verdict};
+use otp_store::{AuditRow, Whose};
 use otp_wire::message::{self, MAX_KEYS, Outcome, Verify};
 use otp_wire::{Ask, Login, SecretText};
 
@@ -18,9 +18,8 @@ use crate::service::{Asked, Decision, Service, Stop};
 
 /// A login whose names have been checked.
 struct Checked {
-    /// `None` for an account that does not exist.
-    account: Option<Account>,
-    keys: Vec<Fingerprint>,
+    /// Where it leads; [`Account::nobody`] for an account that doesn't exist.
+    login: otp_store::Login,
     service: String,
     fact: bool,
 }
@@ -28,19 +27,23 @@ struct Checked {
 impl Checked {
     fn shown(&self) -> Shown<'_> {
         if self.fact {
-            Shown::Fact { service: &self.service, keys: &self.keys }
+            Shown::Fact { service: &self.service, keys: &self.login.keys }
         } else {
-            Shown::Claim { key: self.keys.first().copied() }
+            Shown::Claim { key: self.login.keys.first().copied() }
         }
     }
 
     /// Whether a first factor was proven, so that the person is told why.
     fn proven(&self) -> bool {
-        !self.fact || !self.keys.is_empty()
+        !self.fact || self.by_key()
+    }
+
+    fn by_key(&self) -> bool {
+        !self.login.keys.is_empty()
     }
 
     fn refused(&self, refusal: Refusal) -> Outcome {
-        let line = if self.proven() { lines::told(refusal, !self.keys.is_empty()) } else { lines::NEUTRAL.to_owned() };
+        let line = if self.proven() { lines::told(refusal, self.by_key()) } else { lines::NEUTRAL.to_owned() };
         Outcome::Refused { reason: lines::reason(refusal), line }
     }
 }
@@ -48,22 +51,22 @@ impl Checked {
 impl Service {
     pub(crate) fn begin(&self, asked: &Asked, login: &Login) -> Result<Outcome, Stop> {
         let checked = check(asked, login)?;
-        let Some(account) = checked.account.clone() else {
-            return Ok(checked.refused(Refusal::NotEnrolled));
-        };
-        let Some(owner) = self.owner(&account, &checked)? else {
-            let known = self.store.knows(&account)?;
+        let account = &checked.login.account;
+        let owner = self.store.owner_of_login(&checked.login)?;
+        let record = self.store.read(owner.as_ref().unwrap_or(&Owner::nobody()))?;
+        if owner.is_none() {
+            let known = *account == Account::nobody() || self.store.knows(account)?;
             return Ok(if known { checked.refused(Refusal::NotEnrolled) } else { Outcome::Absent {} });
-        };
-        let record = self.store.read(&owner)?.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
-        match admit(&record, &account, checked.shown(), self.settings.limits, asked.now) {
-            Admission::Pass => self.pass(asked, login, checked, account, owner),
+        }
+        let record = record.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
+        match admit(&record, account, checked.shown(), self.settings.limits, asked.now) {
+            Admission::Pass => self.pass(asked, login, checked),
             Admission::Refuse(refusal) => Ok(checked.refused(refusal)),
             Admission::Ask { label, closed } => {
                 let proven = checked.proven();
                 Ok(Outcome::Ask {
                     label: label.filter(|_| proven).map(|label| label.to_string()),
-                    line: closed.filter(|_| proven).map(|refusal| lines::told(refusal, !checked.keys.is_empty())),
+                    line: closed.filter(|_| proven).map(|refusal| lines::told(refusal, checked.by_key())),
                 })
             }
         }
@@ -71,18 +74,12 @@ impl Service {
 
     /// Lets a key in whose policy asks for nothing: decided and written down
     /// in one transaction, as every acceptance.
-    fn pass(
-        &self,
-        asked: &Asked,
-        login: &Login,
-        checked: Checked,
-        account: Account,
-        owner: Owner,
-    ) -> Result<Outcome, Stop> {
-        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, login, Some(&owner)));
-        self.transact(asked, Some(owner), move |record| {
-            let admission = record.as_ref().map(|record| admit(record, &account, checked.shown(), limits, now));
-            let (verdict, reason, outcome) = match admission {
+    fn pass(&self, asked: &Asked, login: &Login, checked: Checked) -> Result<Outcome, Stop> {
+        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, login));
+        self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
+            let (account, shown) = (&checked.login.account, checked.shown());
+            let row = of_owner(row, record.as_ref());
+            let (verdict, reason, outcome) = match record.map(|record| admit(&record, account, shown, limits, now)) {
                 Some(Admission::Pass) => ("accept", "policy none", Outcome::Pass {}),
                 _ => ("refuse", "the policy has just changed", checked.refused(Refusal::NotEnrolled)),
             };
@@ -91,18 +88,20 @@ impl Service {
     }
 
     pub(crate) fn verify(&self, asked: &Asked, ask: &Verify) -> Result<Outcome, Stop> {
-        let (checked, owner, only) = self.attempted(asked, &ask.login, ask.credential.as_deref())?;
-        let (input, hashes) = self.read_input(owner.as_ref(), &ask.code)?;
-        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login, owner.as_ref()));
-        self.transact(asked, owner, move |record| {
-            let (verdict, record) = match (&checked.account, record) {
-                (Some(account), Some(record)) => {
+        let (checked, only) = (check(asked, &ask.login)?, only(ask.credential.as_deref())?);
+        let (input, hashes) = self.read_input(&Whose::Login(checked.login.clone()), &ask.code)?;
+        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login));
+        self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
+            let row = of_owner(row, record.as_ref());
+            let (verdict, record) = match record {
+                Some(record) => {
+                    let (account, shown) = (&checked.login.account, checked.shown());
                     let (input, hashes, only) = (&input, hashes.as_slice(), only.as_ref());
-                    let attempt = Attempt { account, shown: checked.shown(), input, hashes, only, limits };
-                    let (verdict, record) = decide(record, &attempt, now);
+                    let (verdict, record) =
+                        decide(record, &Attempt { account, shown, input, hashes, only, limits }, now);
                     (verdict, Some(record))
                 }
-                _ => (decoy(&input, now), None),
+                None => (decoy(&input, now), None),
             };
             let audit = vec![judged(row, &verdict)];
             let outcome = answer(verdict, |refusal| checked.refused(refusal));
@@ -112,19 +111,20 @@ impl Service {
 
     /// Judges two consecutive codes, at the same door as a login.
     pub(crate) fn resync(&self, asked: &Asked, ask: &message::Resync) -> Result<Outcome, Stop> {
-        let (checked, owner, only) = self.attempted(asked, &ask.login, ask.credential.as_deref())?;
+        let (checked, only) = (check(asked, &ask.login)?, only(ask.credential.as_deref())?);
         let [first, second] = &ask.codes;
         let codes = [first, second].map(|code| Input::parse(code.expose().as_bytes()));
-        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login, owner.as_ref()));
-        self.transact(asked, owner, move |record| {
-            let (verdict, record) = match (&checked.account, record) {
-                (Some(account), Some(record)) => {
-                    let codes = [&codes[0], &codes[1]];
-                    let ask = Resync { account, shown: checked.shown(), codes, only: only.as_ref(), limits };
-                    let (verdict, record) = resync(record, &ask, now);
+        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login));
+        self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
+            let row = of_owner(row, record.as_ref());
+            let (verdict, record) = match record {
+                Some(record) => {
+                    let (account, shown, codes) = (&checked.login.account, checked.shown(), [&codes[0], &codes[1]]);
+                    let (verdict, record) =
+                        resync(record, &Resync { account, shown, codes, only: only.as_ref(), limits }, now);
                     (verdict, Some(record))
                 }
-                _ => (decoy(&codes[0], now), None),
+                None => (decoy(&codes[0], now), None),
             };
             let row = judged(row, &verdict);
             let audit = vec![AuditRow { reason: format!("resync: {}", row.reason), ..row }];
@@ -132,32 +132,19 @@ impl Service {
         })
     }
 
-    /// A login with its names checked, whose record it is judged on, and the
-    /// one credential that counts, if one is named.
-    fn attempted(
-        &self,
-        asked: &Asked,
-        login: &Login,
-        credential: Option<&str>,
-    ) -> Result<(Checked, Option<Owner>, Option<CredentialId>), Stop> {
-        let checked = check(asked, login)?;
-        let only = credential.map(str::parse).transpose().map_err(Stop::invalid)?;
-        let owner = match &checked.account {
-            Some(account) => self.owner(account, &checked)?,
-            None => None,
-        };
-        Ok((checked, owner, only))
-    }
-
     /// What was typed, with the hashes that a verdict may need.
-    fn read_input(&self, owner: Option<&Owner>, code: &SecretText) -> Result<(Input, Vec<(Salt, ScratchHash)>), Stop> {
+    fn read_input(&self, whose: &Whose, code: &SecretText) -> Result<(Input, Vec<(Salt, ScratchHash)>), Stop> {
         let input = Input::parse(code.expose().as_bytes());
         // Whether a hash is needed depends on what was typed alone, so nobody
         // learns from the time whether there is a record.
-        let record = match owner {
-            Some(owner) if Hasher::concerns(&input) => self.store.read(owner)?,
-            _ => None,
+        if !Hasher::concerns(&input) {
+            return Ok((input, vec![]));
+        }
+        let owner = match whose {
+            Whose::Owner(owner) => Some(owner.clone()),
+            Whose::Login(login) => self.store.owner_of_login(login)?,
         };
+        let record = self.store.read(&owner.unwrap_or_else(Owner::nobody))?;
         let busy = |Busy| Stop::Undecided("too many scratch codes are waiting to be hashed".to_owned());
         let hashes = self.hasher.hashes(&input, record.as_ref()).map_err(busy)?;
         Ok((input, hashes))
@@ -201,11 +188,13 @@ impl Service {
         mark.id[0] ^= 0xff;
         let asked = Asked { mark, peer: asked.peer, now: asked.now };
         let login = Login { account: account.to_string(), service: "oathgate".to_owned(), ..Login::default() };
-        let (input, hashes) = self.read_input(Some(&owner), code)?;
+        let whose = Whose::Owner(owner.clone());
+        let (input, hashes) = self.read_input(&whose, code)?;
         let (now, limits) = (asked.now, self.settings.limits);
-        let (row, account) = (audit_row(&asked, &login, Some(&owner)), account.clone());
-        self.transact(&asked, Some(owner.clone()), move |record| {
+        let (row, account) = (audit_row(&asked, &login), account.clone());
+        self.transact(&asked, whose, move |record| {
             let record = record.unwrap_or_else(|| Record::new(owner));
+            let row = of_owner(row, Some(&record));
             let (input, hashes) = (&input, hashes.as_slice());
             let attempt = Attempt { account: &account, shown: Shown::AnyEntry, input, hashes, only: None, limits };
             let (verdict, record) = decide(record, &attempt, now);
@@ -215,33 +204,12 @@ impl Service {
             Decision { record: Some(record), audit, outcome: answer(verdict, refused) }
         })
     }
-
-    /// Whose record a login is judged on. Several keys must lead to one owner.
-    fn owner(&self, account: &Account, checked: &Checked) -> Result<Option<Owner>, Stop> {
-        let unbound = || self.store.owner_of(account, None);
-        if checked.keys.is_empty() {
-            return Ok(unbound()?);
-        }
-        let mut found: Option<Owner> = None;
-        for key in &checked.keys {
-            let owner = match self.store.owner_of(account, Some(key))? {
-                Some(owner) => Some(owner),
-                None => unbound()?,
-            };
-            match (owner, &found) {
-                (Some(owner), None) => found = Some(owner),
-                (Some(owner), Some(before)) if &owner == before => {}
-                _ => return Ok(None),
-            }
-        }
-        Ok(found)
-    }
 }
 
 fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
     let account = match account::find(asked.peer, &login.account).map_err(Stop::Undecided)? {
-        Found::Account(account) => Some(account),
-        Found::Unknown => None,
+        Found::Account(account) => account,
+        Found::Unknown => Account::nobody(),
         Found::Foreign => return Err(Stop::Denied("That is another user's account.".to_owned())),
     };
     if login.keys.len() > MAX_KEYS {
@@ -251,13 +219,23 @@ fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
         return Err(Stop::invalid("a service has 1 to 64 printable characters"));
     }
     let keys = login.keys.iter().map(|key| key.parse()).collect::<Result<_, _>>().map_err(Stop::invalid)?;
-    Ok(Checked { account, keys, service: login.service.clone(), fact: asked.peer.role == Role::Root })
+    let fact = asked.peer.role == Role::Root;
+    Ok(Checked { login: otp_store::Login { account, keys }, service: login.service.clone(), fact })
 }
 
-fn audit_row(asked: &Asked, login: &Login, owner: Option<&Owner>) -> AuditRow {
+/// The one credential that counts, if one is named.
+fn only(credential: Option<&str>) -> Result<Option<CredentialId>, Stop> {
+    credential.map(str::parse).transpose().map_err(Stop::invalid)
+}
+
+/// The row with its owner, who is known only once the record is.
+fn of_owner(row: AuditRow, record: Option<&Record>) -> AuditRow {
+    AuditRow { owner: record.map(|record| record.owner.to_string()).unwrap_or_default(), ..row }
+}
+
+fn audit_row(asked: &Asked, login: &Login) -> AuditRow {
     AuditRow {
         account: lines::bounded(&login.account),
-        owner: owner.map(ToString::to_string).unwrap_or_default(),
         service: lines::bounded(&login.service),
         key: lines::bounded(&login.keys.join(" ")),
         address: lines::bounded(login.address.as_deref().unwrap_or_default()),

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use otp_core::{Account, Limits, Owner, Record, State, UnixTime};
-use otp_store::{Answered, AuditRow, Change, Mark, SealingKeys, Store, Transaction};
+use otp_core::{Account, Limits, Record, State, UnixTime};
+use otp_store::{Answered, AuditRow, Change, Mark, SealingKeys, Store, Transaction, Whose};
 use otp_wire::message::{Outcome, Reply, Request, VERSION};
 use otp_wire::{Ask, frame};
 
@@ -151,7 +151,7 @@ impl Service {
     pub(crate) fn transact(
         &self,
         asked: &Asked,
-        owner: Option<Owner>,
+        whose: Whose,
         change: impl FnOnce(Option<Record>) -> Decision + Send + 'static,
     ) -> Result<Outcome, Stop> {
         let slot = Arc::new(Mutex::new(None));
@@ -162,7 +162,7 @@ impl Service {
             *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some((outcome, audit.clone()));
             Change { record, audit, answer }
         };
-        let transaction = Transaction { mark: asked.mark, owner, now: asked.now, change: Box::new(change) };
+        let transaction = Transaction { mark: asked.mark, whose, now: asked.now, change: Box::new(change) };
         match self.store.transact(transaction)? {
             Answered::Before(answer) => {
                 serde_json::from_slice(&answer).map_err(|_| Stop::Undecided("an answer can't be repeated".to_owned()))

@@ -3,7 +3,7 @@
 //! schema and a migration.
 
 use base64ct::{Base64, Encoding};
-use otp_core::record::{Door, Entry, Factor, Policy, State};
+use otp_core::record::{Door, Entry, Factor, Policy, State, Steps};
 use otp_core::scratch::{HashedCode, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Credential, Digits, Owner, Period, Record, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,15 @@ struct StoredCredential {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_used: Option<UnixTime>,
     state: StoredState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    barred: Option<StoredSteps>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSteps {
+    from: u64,
+    to: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -170,6 +179,7 @@ fn store_credential(owner: &Owner, credential: &Credential, keys: &SealingKeys) 
             State::Disabled => StoredState::Disabled {},
             State::Revoked { at } => StoredState::Revoked { at },
         },
+        barred: credential.barred.map(|Steps { from, to }| StoredSteps { from, to }),
     })
 }
 
@@ -198,6 +208,7 @@ fn load_credential(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) 
             StoredState::Disabled {} => State::Disabled,
             StoredState::Revoked { at } => State::Revoked { at },
         },
+        barred: stored.barred.map(|StoredSteps { from, to }| Steps { from, to }),
     })
 }
 

@@ -13,6 +13,7 @@ pub mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod nobody;
 pub mod place;
 mod reserve;
 pub mod scratch_hash;
@@ -44,6 +45,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the store can't be read.
     fn owner_of(&self, account: &Account, key: Option<&Fingerprint>) -> Result<Option<Owner>, Error>;
+
+    /// To whose record a login leads.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn owner_of_login(&self, login: &Login) -> Result<Option<Owner>, Error>;
 
     /// Whose credential this is.
     ///
@@ -86,12 +93,36 @@ pub trait Store: Send + Sync {
 pub struct Transaction {
     /// The request, so that asking again gets the same answer.
     pub mark: Mark,
-    /// Whose record; `None` where there is nobody's, but the audit is to know.
-    pub owner: Option<Owner>,
+    /// Whose record.
+    pub whose: Whose,
     /// The verifier's clock.
     pub now: UnixTime,
     /// The change itself. It may run again only if it never ran to its end.
-    pub change: Box<dyn FnOnce(Option<Record>) -> Change + Send>,
+    pub change: Judge,
+}
+
+/// A change: from the record, if there is one, to what it leads to.
+pub type Judge = Box<dyn FnOnce(Option<Record>) -> Change + Send>;
+
+/// Whose record a change is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// This owner's.
+    Owner(Owner),
+    /// That of the owner to whom the login leads. Where it leads to nobody, the
+    /// change gets no record, and a record of nobody's is read and written in
+    /// its stead: the same work.
+    Login(Login),
+}
+
+/// A login, by what leads to an owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The account; [`Account::nobody`] for one that doesn't exist.
+    pub account: Account,
+    /// The keys that were used. Each leads to its own entry's owner or, where it
+    /// has none, to that of the entry without a key; all must lead to one.
+    pub keys: Vec<Fingerprint>,
 }
 
 /// Identifies a request.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::*;
 use otp_core::Policy;
 use otp_core::record::{Factor, State};
-use otp_store::{AuditFilter, AuditRow, Change, Error, Journal, Restored, SqliteStore, Store, Transaction};
+use otp_store::{AuditFilter, AuditRow, Change, Error, Journal, Restored, SqliteStore, Store, Transaction, Whose};
 
 fn backup(place: &Place) -> Vec<u8> {
     let mut copy = Vec::new();
@@ -28,7 +28,7 @@ fn restore(place: &Place, back: &[u8]) -> Result<Restored, Error> {
 fn audit(store: &dyn Store, reason: &str, number: u64) {
     let row = AuditRow { at: NOW, verdict: "accept", reason: reason.to_owned(), ..AuditRow::default() };
     let change = Box::new(|_| Change { record: None, audit: vec![row], answer: vec![] });
-    store.transact(Transaction { mark: mark(number), owner: None, now: NOW, change }).unwrap();
+    store.transact(Transaction { mark: mark(number), whose: Whose::Owner(alice()), now: NOW, change }).unwrap();
 }
 
 fn reasons(store: &dyn Store) -> Vec<String> {

@@ -13,7 +13,7 @@ use std::process::Command;
 use common::*;
 use otp_core::Input;
 use otp_core::record::Factor;
-use otp_store::{AuditFilter, AuditRow, Change, Error, RESERVE, Store, Transaction};
+use otp_store::{AuditFilter, AuditRow, Change, Error, RESERVE, Store, Transaction, Whose};
 
 const DISK: &str = "OATHGATE_TEST_DISK";
 
@@ -64,7 +64,7 @@ fn login(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error> {
         };
         Change { record: Some(record), audit: vec![row], answer: b"{\"accepted\":{\"label\":\"phone\"}}".to_vec() }
     });
-    store.transact(Transaction { mark: mark(number), owner: Some(alice()), now: NOW + number / 10, change })?;
+    store.transact(Transaction { mark: mark(number), whose: Whose::Owner(alice()), now: NOW + number / 10, change })?;
     Ok(told.recv().unwrap())
 }
 

@@ -13,7 +13,7 @@ use otp_core::record::{Factor, State};
 use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
 use otp_core::{Credential, CredentialId, Period, Secret};
 use otp_store::{
-    Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SqliteStore, Store, Transaction, scratch_hash,
+    Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SqliteStore, Store, Transaction, Whose, scratch_hash,
 };
 
 #[test]
@@ -102,7 +102,7 @@ fn asking_again_gets_the_same_answer_for_ten_seconds() {
     assert_eq!(put(&store, 1, record(Factor::Hotp { next: 5 })).unwrap(), Answered::Before(b"put".to_vec()));
     let later = |mark, now| {
         let change = Box::new(|_| Change { record: None, audit: vec![], answer: vec![] });
-        store.transact(Transaction { mark, owner: Some(alice()), now, change })
+        store.transact(Transaction { mark, whose: Whose::Owner(alice()), now, change })
     };
     assert!(matches!(later(Mark { uid: 1, ..mark(1) }, NOW + 9), Err(Error::Reused)));
     assert!(matches!(later(Mark { digest: [2; 32], ..mark(1) }, NOW + 9), Err(Error::Reused)));
@@ -125,7 +125,9 @@ fn one_failing_change_spoils_no_other() {
                         AuditRow { at: NOW, verdict: "change", reason: number.to_string(), ..AuditRow::default() };
                     Change { record: None, audit: vec![row], answer: vec![] }
                 });
-                store.transact(Transaction { mark: mark(100 + number), owner: Some(alice()), now: NOW, change }).is_ok()
+                store
+                    .transact(Transaction { mark: mark(100 + number), whose: Whose::Owner(alice()), now: NOW, change })
+                    .is_ok()
             })
         })
         .collect();

@@ -65,6 +65,7 @@ fn credential(number: u8, factor: Factor) -> Credential {
         confirmed: None,
         last_used: None,
         state: State::Active,
+        barred: None,
     }
 }
 

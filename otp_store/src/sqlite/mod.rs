@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::FlockOperation;
 
 use crate::reserve::Reserve;
-use crate::{Answered, AuditFilter, AuditRow, Error, Report, SealingKeys, Store, Transaction, place};
+use crate::{Answered, AuditFilter, AuditRow, Error, Login, Report, SealingKeys, Store, Transaction, place};
 use identity::Identity;
 use readers::{Reader, Readers};
 use writer::{Desk, Writer};
@@ -182,6 +182,10 @@ impl Store for SqliteStore {
 
     fn owner_of(&self, account: &Account, key: Option<&Fingerprint>) -> Result<Option<Owner>, Error> {
         self.reading(|connection| rows::owner_of(connection, account, key))
+    }
+
+    fn owner_of_login(&self, login: &Login) -> Result<Option<Owner>, Error> {
+        self.reading(|connection| rows::owner_of_login(connection, login))
     }
 
     fn owner_of_credential(&self, id: &CredentialId) -> Result<Option<Owner>, Error> {

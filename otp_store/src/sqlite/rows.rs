@@ -6,7 +6,7 @@ use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::schema;
-use crate::{Error, Mark, REPEAT_SECONDS, Report, SealingKeys, codec, reserve};
+use crate::{Error, Login, Mark, REPEAT_SECONDS, Report, SealingKeys, codec, nobody, reserve};
 
 fn column<T: FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::Damaged("a name in a row"))
@@ -33,6 +33,19 @@ pub(super) fn owner_of(
         .transpose()
 }
 
+pub(super) fn owner_of_login(connection: &Connection, login: &Login) -> Result<Option<Owner>, Error> {
+    let unbound = owner_of(connection, &login.account, None)?;
+    let of_key = |key| Ok::<_, Error>(owner_of(connection, &login.account, Some(key))?.or_else(|| unbound.clone()));
+    let Some((first, others)) = login.keys.split_first() else { return Ok(unbound) };
+    let owner = of_key(first)?;
+    for key in others {
+        if of_key(key)? != owner {
+            return Ok(None);
+        }
+    }
+    Ok(owner)
+}
+
 pub(super) fn owner_of_credential(connection: &Connection, id: &CredentialId) -> Result<Option<Owner>, Error> {
     connection
         .prepare_cached(
@@ -47,9 +60,11 @@ pub(super) fn owner_of_credential(connection: &Connection, id: &CredentialId) ->
 pub(super) fn owners(connection: &Connection, account: Option<&Account>) -> Result<Vec<Owner>, Error> {
     let mut statement = connection.prepare_cached(
         "SELECT name FROM owner
-         WHERE ?1 IS NULL OR id IN (SELECT owner FROM entry WHERE account = ?1) ORDER BY name",
+         WHERE name <> ?2 AND (?1 IS NULL OR id IN (SELECT owner FROM entry WHERE account = ?1)) ORDER BY name",
     )?;
-    let names = statement.query_map([account.map(Account::as_str)], |row| row.get::<_, String>(0))?;
+    let nobody = Owner::nobody();
+    let names =
+        statement.query_map(params![account.map(Account::as_str), nobody.as_str()], |row| row.get::<_, String>(0))?;
     names.map(|name| column(&name?)).collect()
 }
 
@@ -70,6 +85,21 @@ pub(super) fn load(connection: &Connection, owner: &Owner, keys: &SealingKeys) -
         return Err(Error::Damaged("a record was changed outside of oathgate"));
     }
     Ok(Some((id, codec::decode(owner, &bytes, keys)?)))
+}
+
+/// The record of nobody, made where there is none yet or it can't be read.
+pub(super) fn load_nobody(connection: &Connection, keys: &SealingKeys) -> Result<(Option<i64>, Record), Error> {
+    let owner = Owner::nobody();
+    match load(connection, &owner, keys) {
+        Ok(Some((id, record))) => Ok((Some(id), record)),
+        Ok(None) => Ok((None, nobody::record()?)),
+        // Nothing is lost with it. A key that it was sealed with may be gone by now.
+        Err(Error::Sqlite(failure)) => Err(Error::Sqlite(failure)),
+        Err(_) => {
+            connection.execute("DELETE FROM owner WHERE name = ?1", [owner.as_str()])?;
+            Ok((None, nobody::record()?))
+        }
+    }
 }
 
 /// Writes a record, and where it is found. `id` and `before` are those of the
@@ -114,6 +144,9 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn of(record: &Record) -> Self {
+        if record.owner == Owner::nobody() {
+            return Self::default(); // nothing leads to it
+        }
         let entry = |entry: &otp_core::Entry| (entry.account.to_string(), key_text(entry.key.as_ref()));
         Self {
             entries: record.entries.iter().map(entry).collect(),
@@ -180,10 +213,14 @@ pub(super) fn report(connection: &Connection, keys: &SealingKeys) -> Result<Repo
     Ok(Report {
         schema: schema::version(connection)?,
         bytes: number("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?,
-        owners: number("SELECT count(*) FROM owner")?,
+        owners: number(&format!("SELECT count(*) FROM owner WHERE name <> '{}'", Owner::nobody()))?,
         entries: number("SELECT count(*) FROM entry")?,
         audit: number("SELECT count(*) FROM audit")?,
         reserve: reserve::bytes(std::path::Path::new(path)),
-        older_key: number(&format!("SELECT count(*) FROM owner WHERE sealing_key < {}", keys.current()))?,
+        older_key: number(&format!(
+            "SELECT count(*) FROM owner WHERE sealing_key < {} AND name <> '{}'",
+            keys.current(),
+            Owner::nobody()
+        ))?,
     })
 }

@@ -13,7 +13,7 @@ use super::audit;
 use super::identity::Identity;
 use super::rows::{self, Index};
 use crate::reserve::Reserve;
-use crate::{Answered, Change, Error, Mark, SealingKeys, Transaction};
+use crate::{Answered, Change, Error, Judge, Mark, SealingKeys, Transaction, Whose};
 
 /// Requests that may wait; a further one waits at the door.
 const QUEUE: usize = 256;
@@ -191,16 +191,26 @@ impl Desk {
     }
 
     fn judge(&self, transaction: Transaction) -> Result<Decided, Error> {
-        let Transaction { mark, owner, now, change } = transaction;
+        let Transaction { mark, whose, now, change } = transaction;
         if let Some(answer) = rows::answered(&self.connection, &mark, now)? {
             return Ok(Decided::Before(answer));
         }
-        let loaded = match &owner {
-            Some(owner) => rows::load(&self.connection, owner, &self.keys)?,
-            None => None,
+        let owner = match whose {
+            Whose::Owner(owner) => Some(owner),
+            Whose::Login(login) => rows::owner_of_login(&self.connection, &login)?,
         };
+        let Some(owner) = owner else { return self.judge_nobody(mark, now, change) };
+        let loaded = rows::load(&self.connection, &owner, &self.keys)?;
         let before = loaded.as_ref().map(|(id, record)| (*id, Index::of(record)));
         let change = change(loaded.map(|(_, record)| record));
+        Ok(Decided::Now { mark, before, now, change })
+    }
+
+    /// The same work for a login that leads to nobody.
+    fn judge_nobody(&self, mark: Mark, now: u64, change: Judge) -> Result<Decided, Error> {
+        let (id, nobody) = rows::load_nobody(&self.connection, &self.keys)?;
+        let before = id.map(|id| (id, Index::of(&nobody)));
+        let change = Change { record: Some(nobody), ..change(None) };
         Ok(Decided::Now { mark, before, now, change })
     }
 

@@ -10,7 +10,7 @@ use otp_core::record::{Entry, Factor, Policy, State};
 use otp_core::{
     Account, Algorithm, Attempt, Credential, CredentialId, Digits, Input, Owner, Record, Secret, Verdict, decide, otp,
 };
-use otp_store::{Answered, Change, Error, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction};
+use otp_store::{Answered, Change, Error, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction, Whose};
 
 pub const NOW: u64 = 1_800_000_000;
 pub const SECRET: &[u8] = b"12345678901234567890";
@@ -65,6 +65,7 @@ pub fn credential(number: u8, factor: Factor) -> Credential {
         confirmed: None,
         last_used: None,
         state: State::Active,
+        barred: None,
     }
 }
 
@@ -85,9 +86,9 @@ pub fn mark(number: u64) -> Mark {
 }
 
 pub fn put(store: &dyn Store, number: u64, record: Record) -> Result<Answered, Error> {
-    let owner = Some(record.owner.clone());
+    let whose = Whose::Owner(record.owner.clone());
     let change = Box::new(|_| Change { record: Some(record), audit: vec![], answer: b"put".to_vec() });
-    store.transact(Transaction { mark: mark(number), owner, now: NOW, change })
+    store.transact(Transaction { mark: mark(number), whose, now: NOW, change })
 }
 
 /// Judges `input` at alice's only way in; whether it was accepted, and the record to keep.
@@ -108,7 +109,7 @@ pub fn verify(store: &dyn Store, number: u64, code: &str) -> Result<bool, Error>
         tell.send(accepted).unwrap();
         Change { record: Some(record), audit: vec![], answer: vec![] }
     });
-    store.transact(Transaction { mark: mark(number), owner: Some(alice()), now: NOW, change })?;
+    store.transact(Transaction { mark: mark(number), whose: Whose::Owner(alice()), now: NOW, change })?;
     Ok(told.recv().unwrap())
 }
 

@@ -12,7 +12,7 @@ use base64ct::{Base64, Encoding};
 use otp_core::record::{Entry, Factor, Policy, State};
 use otp_core::scratch::{HashedCode, SET_SIZE, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Algorithm, Credential, CredentialId, Digits, Fingerprint, Record, Secret, otp};
-use otp_store::{Change, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction};
+use otp_store::{Change, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction, Whose};
 use otp_wire::{Ask, Login, SecretText, Verify};
 
 /// When everybody was enrolled.
@@ -97,11 +97,11 @@ impl People {
     fn put(&self, store: &SqliteStore, person: usize) {
         let record = self.record(person);
         let mark = Mark { id: (person as u128).to_be_bytes(), uid: 0, digest: [0; 32] };
-        let owner = Some(record.owner.clone());
+        let whose = Whose::Owner(record.owner.clone());
         let change = Box::new(|_| Change { record: Some(record), audit: vec![], answer: vec![] });
         // The store forgets requests by this clock.
         let now = ENROLLED + person as u64 / 1000;
-        store.transact(Transaction { mark, owner, now, change }).expect("a new owner");
+        store.transact(Transaction { mark, whose, now, change }).expect("a new owner");
     }
 
     fn record(&self, person: usize) -> Record {
@@ -143,6 +143,7 @@ fn credential(id: CredentialId, person: usize) -> Credential {
         confirmed: Some(ENROLLED),
         last_used: None,
         state: State::Active,
+        barred: None,
     }
 }
 

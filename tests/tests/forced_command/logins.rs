@@ -154,7 +154,7 @@ fn hundred_failures(world: &Real, owner: &str, key: &str) {
     };
     let mark = Mark { id: [7; 16], uid: 0, digest: [7; 32] };
     let change = Box::new(change);
-    store.transact(Transaction { mark, owner: Some(owner), now: 1_000_000, change }).unwrap();
+    store.transact(Transaction { mark, whose: otp_store::Whose::Owner(owner), now: 1_000_000, change }).unwrap();
 }
 
 /// Six digits that are no code of the owner's for a while.
