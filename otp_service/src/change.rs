@@ -179,7 +179,7 @@ impl Service {
     }
 
     /// Runs one change of an existing record and writes it into the audit.
-    fn change(
+    pub(crate) fn change(
         &self,
         asked: &Asked,
         owner: &Owner,
@@ -216,7 +216,7 @@ impl Service {
 
     /// The credential that is named by id or by label, and its owner. Others
     /// than root name credentials of their own account.
-    fn named(&self, asked: &Asked, name: &CredentialName) -> Result<(Owner, CredentialId), Stop> {
+    pub(crate) fn named(&self, asked: &Asked, name: &CredentialName) -> Result<(Owner, CredentialId), Stop> {
         let account = name.account.as_deref().map(|name| self.own_account(asked.peer, name)).transpose()?;
         let owners = match (&account, asked.peer.role) {
             (Some(account), _) => self.store.owners(Some(account))?,
@@ -249,6 +249,7 @@ impl Service {
                 (name.account.as_ref().ok_or_else(missing)?, None)
             }
             Ask::Rename(rename) => (rename.account.as_ref().ok_or_else(missing)?, None),
+            Ask::SetBack(ask) => (ask.account.as_ref().ok_or_else(missing)?, None),
             Ask::KeyPolicy(KeyPolicy { account, .. })
             | Ask::KeyRemove(KeyName { account, .. })
             | Ask::Unlock(Unlock { account, .. }) => (account, None),
@@ -259,7 +260,8 @@ impl Service {
         let account = self.own_account(asked.peer, account)?;
         let owner = match ask {
             Ask::Revoke(name) | Ask::Disable(name) | Ask::Enable(name) => Some(self.named(asked, name)?.0),
-            Ask::Rename(Rename { account, credential, .. }) => {
+            Ask::Rename(Rename { account, credential, .. })
+            | Ask::SetBack(message::SetBack { account, credential, .. }) => {
                 let name = CredentialName { account: account.clone(), credential: credential.clone() };
                 Some(self.named(asked, &name)?.0)
             }

@@ -3,7 +3,8 @@
 //! `oathgated` owns the secrets; every front end only asks it. It runs as a
 //! service behind two sockets ([`listen`]), or is started for one request
 //! ([`stdio`]). [`access`] is the table of who may ask what; [`service`] looks
-//! a request up there and hands it to [`login`], [`change`] or [`report`].
+//! a request up there and hands it to [`login`], [`resync`],
+//! [`change`] or [`report`].
 
 #![forbid(unsafe_code)]
 
@@ -14,10 +15,12 @@ pub mod change;
 pub mod config;
 pub mod enrol;
 pub mod harden;
+pub mod journal;
 pub mod lines;
 pub mod listen;
 pub mod login;
 pub mod report;
+pub mod resync;
 pub mod scratch;
 pub mod service;
 pub mod start;

@@ -3,11 +3,10 @@
 
 use otp_core::decide::{Accepted, Admission, Attempt, Shown, admit, decide, decoy};
 use otp_core::record::is_service;
-use otp_core::resync::{Resync, resync};
 use otp_core::scratch::{Salt, ScratchHash};
 use otp_core::{Account, CredentialId, Input, Owner, Record, Refusal, Verdict};
 use otp_store::{AuditRow, Whose};
-use otp_wire::message::{self, MAX_KEYS, Outcome, Verify};
+use otp_wire::message::{MAX_KEYS, Outcome, Verify};
 use otp_wire::{Ask, Login, SecretText};
 
 use crate::access::Role;
@@ -17,15 +16,15 @@ use crate::scratch::{Busy, Hasher};
 use crate::service::{Asked, Decision, Service, Stop};
 
 /// A login whose names have been checked.
-struct Checked {
+pub(crate) struct Checked {
     /// Where it leads; [`Account::nobody`] for an account that doesn't exist.
-    login: otp_store::Login,
+    pub(crate) login: otp_store::Login,
     service: String,
     fact: bool,
 }
 
 impl Checked {
-    fn shown(&self) -> Shown<'_> {
+    pub(crate) fn shown(&self) -> Shown<'_> {
         if self.fact {
             Shown::Fact { service: &self.service, keys: &self.login.keys }
         } else {
@@ -42,7 +41,7 @@ impl Checked {
         !self.login.keys.is_empty()
     }
 
-    fn refused(&self, refusal: Refusal) -> Outcome {
+    pub(crate) fn refused(&self, refusal: Refusal) -> Outcome {
         let line = if self.proven() { lines::told(refusal, self.by_key()) } else { lines::NEUTRAL.to_owned() };
         Outcome::Refused { reason: lines::reason(refusal), line }
     }
@@ -58,7 +57,10 @@ impl Service {
             let known = *account == Account::nobody() || self.store.knows(account)?;
             return Ok(if known { checked.refused(Refusal::NotEnrolled) } else { Outcome::Absent {} });
         }
-        let record = record.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
+        let mut record = record.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
+        if record.end_policies(asked.now) {
+            self.end_policies(asked, &record.owner)?;
+        }
         match admit(&record, account, checked.shown(), self.settings.limits, asked.now) {
             Admission::Pass => self.pass(asked, login, checked),
             Admission::Refuse(refusal) => Ok(checked.refused(refusal)),
@@ -70,6 +72,17 @@ impl Service {
                 })
             }
         }
+    }
+
+    /// Remembers that policies of the owner's have ended, so that they don't
+    /// begin again when the clock is set back.
+    fn end_policies(&self, asked: &Asked, owner: &Owner) -> Result<(), Stop> {
+        let now = asked.now;
+        let asked = asked.beside();
+        self.change(&asked, owner, None, "a policy none has ended".to_owned(), move |record| {
+            record.end_policies(now).then(String::new).ok_or_else(String::new)
+        })?;
+        Ok(())
     }
 
     /// Lets a key in whose policy asks for nothing: decided and written down
@@ -106,29 +119,6 @@ impl Service {
             let audit = vec![judged(row, &verdict)];
             let outcome = answer(verdict, |refusal| checked.refused(refusal));
             Decision { record, audit, outcome }
-        })
-    }
-
-    /// Judges two consecutive codes, at the same door as a login.
-    pub(crate) fn resync(&self, asked: &Asked, ask: &message::Resync) -> Result<Outcome, Stop> {
-        let (checked, only) = (check(asked, &ask.login)?, only(ask.credential.as_deref())?);
-        let [first, second] = &ask.codes;
-        let codes = [first, second].map(|code| Input::parse(code.expose().as_bytes()));
-        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login));
-        self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
-            let row = of_owner(row, record.as_ref());
-            let (verdict, record) = match record {
-                Some(record) => {
-                    let (account, shown, codes) = (&checked.login.account, checked.shown(), [&codes[0], &codes[1]]);
-                    let (verdict, record) =
-                        resync(record, &Resync { account, shown, codes, only: only.as_ref(), limits }, now);
-                    (verdict, Some(record))
-                }
-                None => (decoy(&codes[0], now), None),
-            };
-            let row = judged(row, &verdict);
-            let audit = vec![AuditRow { reason: format!("resync: {}", row.reason), ..row }];
-            Decision { record, audit, outcome: answer(verdict, |refusal| checked.refused(refusal)) }
         })
     }
 
@@ -184,9 +174,7 @@ impl Service {
 
     /// Judges a code that authorises a change, under a mark of its own.
     fn spend(&self, asked: &Asked, account: &Account, owner: Owner, code: &SecretText) -> Result<Outcome, Stop> {
-        let mut mark = asked.mark;
-        mark.id[0] ^= 0xff;
-        let asked = Asked { mark, peer: asked.peer, now: asked.now };
+        let asked = asked.beside();
         let login = Login { account: account.to_string(), service: "oathgate".to_owned(), ..Login::default() };
         let whose = Whose::Owner(owner.clone());
         let (input, hashes) = self.read_input(&whose, code)?;
@@ -206,7 +194,7 @@ impl Service {
     }
 }
 
-fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
+pub(crate) fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
     let account = match account::find(asked.peer, &login.account).map_err(Stop::Undecided)? {
         Found::Account(account) => account,
         Found::Unknown => Account::nobody(),
@@ -224,16 +212,16 @@ fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
 }
 
 /// The one credential that counts, if one is named.
-fn only(credential: Option<&str>) -> Result<Option<CredentialId>, Stop> {
+pub(crate) fn only(credential: Option<&str>) -> Result<Option<CredentialId>, Stop> {
     credential.map(str::parse).transpose().map_err(Stop::invalid)
 }
 
 /// The row with its owner, who is known only once the record is.
-fn of_owner(row: AuditRow, record: Option<&Record>) -> AuditRow {
+pub(crate) fn of_owner(row: AuditRow, record: Option<&Record>) -> AuditRow {
     AuditRow { owner: record.map(|record| record.owner.to_string()).unwrap_or_default(), ..row }
 }
 
-fn audit_row(asked: &Asked, login: &Login) -> AuditRow {
+pub(crate) fn audit_row(asked: &Asked, login: &Login) -> AuditRow {
     AuditRow {
         account: lines::bounded(&login.account),
         service: lines::bounded(&login.service),
@@ -243,7 +231,7 @@ fn audit_row(asked: &Asked, login: &Login) -> AuditRow {
     }
 }
 
-fn judged(row: AuditRow, verdict: &Verdict) -> AuditRow {
+pub(crate) fn judged(row: AuditRow, verdict: &Verdict) -> AuditRow {
     let (verdict, reason) = match verdict {
         Verdict::Accept(Accepted::Code { credential, .. }) => ("accept", format!("code of {credential}")),
         Verdict::Accept(Accepted::Scratch { left }) => ("accept", format!("scratch code, {left} left")),
@@ -252,7 +240,7 @@ fn judged(row: AuditRow, verdict: &Verdict) -> AuditRow {
     AuditRow { verdict, reason, ..row }
 }
 
-fn answer(verdict: Verdict, refused: impl FnOnce(Refusal) -> Outcome) -> Outcome {
+pub(crate) fn answer(verdict: Verdict, refused: impl FnOnce(Refusal) -> Outcome) -> Outcome {
     match verdict {
         Verdict::Accept(Accepted::Code { credential, label }) => Outcome::Accepted {
             credential: Some(credential.to_string()),

@@ -4,7 +4,9 @@ use otp_core::door;
 use otp_core::record::{Door, Entry, Factor, Policy, State};
 use otp_core::{Account, Credential, Limits, Owner, Record, UnixTime};
 use otp_store::AuditFilter;
-use otp_wire::message::{self, AuditRow, CredentialRow, DoorRow, EntryRow, Outcome, OwnerRow, Selection, StatusReport};
+use otp_wire::message::{
+    self, AuditRow, CredentialRow, DoorRow, EntryRow, Outcome, OwnerRow, PAGE, Selection, StatusReport,
+};
 
 use crate::access::Role;
 use crate::service::{Asked, Service, Stop};
@@ -20,8 +22,12 @@ impl Service {
             (None, Role::Root | Role::Owner) => None,
         };
         let owner = selection.owner.as_deref().map(str::parse::<Owner>).transpose().map_err(Stop::invalid)?;
-        let mut owners = self.store.owners(account.as_ref())?;
-        owners.retain(|each| owner.as_ref().is_none_or(|owner| owner == each));
+        let after = selection.after.as_deref().map(str::parse::<Owner>).transpose().map_err(Stop::invalid)?;
+        let owners = match owner {
+            Some(owner) if self.store.owners(account.as_ref())?.contains(&owner) => vec![owner],
+            Some(_) => vec![],
+            None => self.store.owners_after(account.as_ref(), after.as_ref(), PAGE)?,
+        };
         let whole = asked.peer.role != Role::Account;
         let mut rows = Vec::with_capacity(owners.len());
         for owner in owners {
@@ -34,7 +40,7 @@ impl Service {
     }
 
     pub(crate) fn status(&self, asked: &Asked) -> Result<Outcome, Stop> {
-        let report = self.store.report()?;
+        let report = self.store.report(self.settings.limits, asked.now)?;
         Ok(Outcome::Status(Box::new(StatusReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             store: self.settings.place.clone(),
@@ -43,6 +49,8 @@ impl Service {
             owners: report.owners,
             entries: report.entries,
             audit: report.audit,
+            locked: report.locked,
+            ahead: report.ahead,
             time: asked.now,
             sealing_key: self.keys.current(),
             older_key: report.older_key,
@@ -72,7 +80,12 @@ fn owner_row(record: &Record, only: Option<&Account>, limits: Limits, now: UnixT
     };
     OwnerRow {
         owner: record.owner.to_string(),
-        credentials: record.credentials.iter().filter(asked).map(credential_row).collect(),
+        credentials: record
+            .credentials
+            .iter()
+            .filter(asked)
+            .map(|credential| credential_row(credential, now))
+            .collect(),
         entries: entries.iter().map(|entry| entry_row(entry)).collect(),
         scratch_left: record.scratch_left(),
         scratch_made: record.scratch.iter().map(|set| set.codes.len()).sum(),
@@ -85,7 +98,7 @@ fn owner_row(record: &Record, only: Option<&Account>, limits: Limits, now: UnixT
     }
 }
 
-fn credential_row(credential: &Credential) -> CredentialRow {
+fn credential_row(credential: &Credential, now: UnixTime) -> CredentialRow {
     CredentialRow {
         id: credential.id.to_string(),
         label: credential.label.to_string(),
@@ -106,6 +119,7 @@ fn credential_row(credential: &Credential) -> CredentialRow {
             State::Revoked { .. } => "revoked",
         }
         .to_owned(),
+        ahead: credential.factor.ahead(now).filter(|_| credential.state == State::Active),
     }
 }
 

@@ -9,6 +9,7 @@ use otp_wire::{Ask, frame};
 
 use crate::access::{Access, Peer, Role, access};
 use crate::account::{self, Found};
+use crate::journal::Journal;
 use crate::scratch::Hasher;
 use crate::{harden, lines};
 
@@ -35,6 +36,7 @@ pub struct Service {
     pub(crate) keys: Arc<SealingKeys>,
     pub(crate) settings: Settings,
     pub(crate) hasher: Hasher,
+    journal: Journal,
 }
 
 /// One request on its way through.
@@ -89,7 +91,7 @@ impl Service {
     /// A service over an open store.
     #[must_use]
     pub fn new(store: Box<dyn Store>, keys: Arc<SealingKeys>, settings: Settings) -> Self {
-        Self { store, keys, settings, hasher: Hasher::default() }
+        Self { store, keys, settings, hasher: Hasher::default(), journal: Journal::default() }
     }
 
     /// Answers one line. `None` when it isn't even a request: then there is
@@ -134,6 +136,7 @@ impl Service {
             Ask::Audit(filter) => self.audit(&filter),
             Ask::Enrol(enrol) => self.enrol(asked, &enrol),
             Ask::Resync(resync) => self.resync(asked, &resync),
+            Ask::SetBack(ask) => self.set_back(asked, &ask),
             Ask::Revoke(name) => self.revoke(asked, &name),
             Ask::Disable(name) => self.set_state(asked, &name, State::Disabled),
             Ask::Enable(name) => self.set_state(asked, &name, State::Active),
@@ -155,7 +158,7 @@ impl Service {
         change: impl FnOnce(Option<Record>) -> Decision + Send + 'static,
     ) -> Result<Outcome, Stop> {
         let slot = Arc::new(Mutex::new(None));
-        let (inside, syslog) = (Arc::clone(&slot), self.settings.syslog);
+        let inside = Arc::clone(&slot);
         let change = move |record| {
             let Decision { record, audit, outcome } = change(record);
             let answer = remembered(&outcome);
@@ -170,8 +173,8 @@ impl Service {
             Answered::Now => {
                 let made = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let (outcome, audit) = made.ok_or_else(|| Stop::Undecided("a change left no answer".to_owned()))?;
-                if syslog {
-                    audit.iter().for_each(log);
+                if self.settings.syslog {
+                    audit.iter().for_each(|row| self.journal.tell(row));
                 }
                 Ok(outcome)
             }
@@ -205,24 +208,14 @@ fn remembered(outcome: &Outcome) -> Vec<u8> {
     serde_json::to_vec(kept).unwrap_or_default()
 }
 
-fn log(row: &AuditRow) {
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    let text = format!(
-        "{}: {} account={} owner={} service={} key={} from={} uid={}{}",
-        row.verdict,
-        row.reason,
-        or_dash(&row.account),
-        or_dash(&row.owner),
-        or_dash(&row.service),
-        or_dash(&row.key),
-        or_dash(&row.address),
-        row.peer,
-        if row.claimed { " (claimed)" } else { "" },
-    );
-    otp_wire::syslog::authpriv("oathgated", &text);
-}
-
 impl Asked {
+    /// The same for what is done beside the request itself: under a mark of its own.
+    pub(crate) fn beside(&self) -> Self {
+        let mut mark = self.mark;
+        mark.id[0] ^= 0xff;
+        Self { mark, peer: self.peer, now: self.now }
+    }
+
     /// The start of an audit row about this request.
     pub(crate) fn row(&self, verdict: &'static str, reason: impl Into<String>) -> AuditRow {
         AuditRow {

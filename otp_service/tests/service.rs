@@ -10,7 +10,7 @@ use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::message::{
     AuditFilter, CredentialName, Enrol, Enrolled, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Reason, Rename,
-    Resync, Selection, Unlock,
+    Resync, Selection, SetBack, Unlock,
 };
 use otp_wire::{Ask, Login, Request, SecretText, Verify, frame};
 
@@ -142,6 +142,11 @@ fn weakening(credential: &str) -> Vec<Ask> {
             credential: credential.to_owned(),
             label: "new".to_owned(),
         }),
+        Ask::SetBack(SetBack {
+            account: Some(account.clone()),
+            credential: credential.to_owned(),
+            codes: ["123456", "654321"].map(|code| SecretText::typed(code.as_bytes())),
+        }),
         Ask::ScratchNew(OwnerName { account: account.clone(), owner: None }),
         Ask::KeyAdd(KeyAdd {
             account: account.clone(),
@@ -250,7 +255,7 @@ fn others_ask_only_for_their_own_accounts() {
         [
             Ask::Begin(login("root", &[])),
             verify(login("root", &[]), &code(&enrolled, 0)),
-            Ask::List(Selection { account: Some("root".to_owned()), owner: None }),
+            Ask::List(Selection { account: Some("root".to_owned()), ..Selection::default() }),
             Ask::Enrol(enrol("root", None, None)),
         ]
     };

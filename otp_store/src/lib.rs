@@ -20,7 +20,7 @@ pub mod scratch_hash;
 pub mod sealing;
 pub mod sqlite;
 
-use otp_core::{Account, CredentialId, Fingerprint, Owner, Record, UnixTime};
+use otp_core::{Account, CredentialId, Fingerprint, Limits, Owner, Record, UnixTime};
 
 pub use error::Error;
 pub use reserve::RESERVE;
@@ -64,6 +64,13 @@ pub trait Store: Send + Sync {
     /// When the store can't be read.
     fn owners(&self, account: Option<&Account>) -> Result<Vec<Owner>, Error>;
 
+    /// At most `limit` such owners, whose names come after `after`.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn owners_after(&self, account: Option<&Account>, after: Option<&Owner>, limit: usize)
+    -> Result<Vec<Owner>, Error>;
+
     /// Whether anybody has an entry in `account`.
     ///
     /// # Errors
@@ -82,12 +89,22 @@ pub trait Store: Send + Sync {
     /// When the store can't be read.
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, Error>;
 
+    /// When codes of a credential were accepted, by the audit: last up to
+    /// `now`, and first after it.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn accepted(&self, owner: &Owner, id: &CredentialId, now: UnixTime) -> Result<Acceptances, Error>;
+
     /// What there is to say about the store.
     ///
     /// # Errors
     /// When the store can't be read.
-    fn report(&self) -> Result<Report, Error>;
+    fn report(&self, limits: Limits, now: UnixTime) -> Result<Report, Error>;
 }
+
+/// The last acceptance up to some time, and the first one after it.
+pub type Acceptances = (Option<UnixTime>, Option<UnixTime>);
 
 /// One request's change to one owner's record.
 pub struct Transaction {
@@ -214,6 +231,10 @@ pub struct Report {
     pub entries: u64,
     /// Audit rows.
     pub audit: u64,
+    /// Doors that are locked.
+    pub locked: u64,
+    /// Credentials whose last accepted step lies in the future.
+    pub ahead: u64,
     /// Records that an older sealing key than the newest is needed for.
     pub older_key: u64,
     /// Bytes that are kept for a full disk.

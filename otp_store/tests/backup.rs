@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::*;
+use otp_core::Limits;
 use otp_core::Policy;
 use otp_core::record::{Factor, State};
 use otp_store::{AuditFilter, AuditRow, Change, Error, Journal, Restored, SqliteStore, Store, Transaction, Whose};
@@ -177,7 +178,7 @@ fn an_older_back_up_is_brought_up() {
     }
     sqlite(&old, "DROP INDEX owner_sealing_key; PRAGMA user_version = 1");
     restore(&place, &fs::read(old).unwrap()).unwrap();
-    assert_eq!(place.open().unwrap().report().unwrap().schema, 2);
+    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 2);
 }
 
 #[test]

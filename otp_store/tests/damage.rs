@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::*;
+use otp_core::Limits;
 use otp_core::record::Factor;
 use otp_store::{AuditFilter, Error, Store};
 
@@ -28,7 +29,7 @@ fn use_all(place: &Place, number: u64) {
     let Ok(store) = place.open() else { return };
     assert!(!matches!(verify(&store, number, &hotp(0)), Ok(true)), "a spent code was accepted");
     let _ = verify(&store, number + 1, &hotp(1));
-    let _ = (store.owner_of(&account(), None), store.owners(None), store.report());
+    let _ = (store.owner_of(&account(), None), store.owners(None), store.report(Limits::Usual, NOW));
     let _ = store.audit(&AuditFilter { limit: 10, ..AuditFilter::default() });
 }
 

@@ -12,6 +12,7 @@ use std::process::Command;
 
 use common::*;
 use otp_core::Input;
+use otp_core::Limits;
 use otp_core::record::Factor;
 use otp_store::{AuditFilter, AuditRow, Change, Error, RESERVE, Store, Transaction, Whose};
 
@@ -79,13 +80,13 @@ fn a_full_disk_leaves_a_thousand_logins_then_refuses_then_recovers() {
     let place = Place::at(tempfile::tempdir_in(&disk).unwrap());
     let store = place.open().unwrap();
     put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap();
-    assert_eq!(store.report().unwrap().reserve, RESERVE);
+    assert_eq!(store.report(Limits::Usual, NOW).unwrap().reserve, RESERVE);
 
     fill(&disk);
     for counter in 0..1000 {
         assert!(login(&store, 10 + counter, &hotp(counter)).unwrap(), "login {counter} on a full disk");
     }
-    assert!(store.report().unwrap().reserve < RESERVE, "the reserve was needed");
+    assert!(store.report(Limits::Usual, NOW).unwrap().reserve < RESERVE, "the reserve was needed");
 
     // Whoever filled the disk goes on, until nothing is left.
     let mut next = 1000;
@@ -105,7 +106,7 @@ fn a_full_disk_leaves_a_thousand_logins_then_refuses_then_recovers() {
     fs::remove_file(disk.join("full")).unwrap();
     assert!(!login(&store, 50_002, &hotp(next - 1)).unwrap(), "spent on the full disk");
     assert!(login(&store, 50_003, &hotp(next)).unwrap(), "never accepted, so not spent");
-    assert_eq!(store.report().unwrap().reserve, RESERVE, "the reserve is made again");
+    assert_eq!(store.report(Limits::Usual, NOW).unwrap().reserve, RESERVE, "the reserve is made again");
     drop(store);
     let store = place.open().unwrap();
     assert_eq!(accepts(&store), next + 1);

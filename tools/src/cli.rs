@@ -188,6 +188,10 @@ pub struct Resync {
     /// The SSH key that the device's codes belong to
     #[arg(long, value_name = "FILE.pub|SHA256:…")]
     pub ssh_key: Option<String>,
+    /// For this credential, whose last code was of a time that lies in the future
+    /// because the clock was wrong once; as root, with two codes of this moment
+    #[arg(long, value_name = "CREDENTIAL", conflicts_with = "ssh_key")]
+    pub set_back: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,
@@ -404,6 +408,9 @@ pub struct Restore {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
+    /// Who has a code, when it was last used, and what is amiss
+    #[arg(long)]
+    pub users: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,

@@ -1,5 +1,7 @@
 //! Points in time, as people write and read them. Always UTC, and it says so.
 
+use std::process::{Command, Stdio};
+
 use crate::error::Failure;
 
 const DAY: u64 = 86_400;
@@ -9,6 +11,14 @@ const DAY: u64 = 86_400;
 pub fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
+}
+
+/// Whether systemd says that nothing keeps the clock right. Where systemd is
+/// not to be asked, nobody can say.
+pub fn unsynchronised() -> bool {
+    let mut timedatectl = Command::new("/usr/bin/timedatectl");
+    timedatectl.args(["show", "--property=NTPSynchronized", "--value"]).env_clear().stderr(Stdio::null());
+    timedatectl.output().is_ok_and(|output| output.status.success() && output.stdout.trim_ascii() == b"no")
 }
 
 /// `2031-01-31 12:34Z`

@@ -4,7 +4,7 @@ use std::process::{Command, Output as Finished};
 
 use otp_wire::Ask;
 use otp_wire::SpawnVerifier;
-use otp_wire::message::{Outcome, OwnerRow, Selection, StatusReport};
+use otp_wire::message::{Outcome, OwnerRow, StatusReport};
 use otp_wire::syslog::escape;
 use serde::Serialize;
 
@@ -12,13 +12,13 @@ use crate::cli::{Doctor, Reach};
 use crate::client::{Client, home, unexpected};
 use crate::clock;
 use crate::error::Failure;
+use crate::list::{ahead, owners};
 use crate::output::Output;
+use crate::status::WEAK_BITS;
 use crate::terminal::Console;
 
 /// So far apart, two clocks of one host can only be a mistake. In seconds.
 const APART: u64 = 5;
-/// A secret of fewer bits is weak (RFC 4226 §4 R6).
-const WEAK_BITS: usize = 128;
 
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -136,9 +136,8 @@ fn verifier(client: &Client) -> Vec<Finding> {
         Err(failure) => return vec![from_failure(failure)],
     };
     let account = client.scope(None).ok().flatten();
-    match client.answer(Ask::List(Selection { account, owner: None })) {
-        Ok(Outcome::Listing(owners)) => findings.extend(owners.iter().flat_map(|owner| person(owner, &client.call))),
-        Ok(other) => findings.push(from_failure(unexpected(&other))),
+    match owners(client, account, None) {
+        Ok(owners) => findings.extend(owners.iter().flat_map(|owner| person(owner, &client.call))),
         Err(failure) => findings.push(from_failure(failure)),
     }
     findings
@@ -156,6 +155,9 @@ fn service(report: &StatusReport) -> Vec<Finding> {
             .run("timedatectl status"),
     };
     findings.push(clocks);
+    findings.extend(clock::unsynchronised().then(|| {
+        Finding::new(State::Warning, "nothing keeps this host's clock right").run("timedatectl set-ntp true")
+    }));
     findings
 }
 
@@ -172,6 +174,13 @@ fn person(owner: &OwnerRow, call: &str) -> Vec<Finding> {
     for weak in active.iter().filter(|credential| credential.bits < WEAK_BITS) {
         let line = format!("{name}: the secret of {} has only {} bits", weak.label, weak.bits);
         findings.push(Finding::new(State::Warning, line).run(format!("{call} enrol, and {call} revoke {}", weak.id)));
+    }
+    for credential in &active {
+        if let Some(seconds) = credential.ahead {
+            let line = format!("{name}: {}", ahead(&credential.label, seconds));
+            let command = format!("{call} resync --set-back {}, once the clock is right", credential.id);
+            findings.push(Finding::new(State::Bad, line).run(command));
+        }
     }
     for new in active.iter().filter(|credential| credential.confirmed.is_none()) {
         let line = format!("{name}: no code of {} was ever used", new.label);
@@ -225,7 +234,8 @@ mod tests {
 
     #[test]
     fn each_trouble_is_named_with_a_command() {
-        let trouble: [Trouble; 5] = [
+        let trouble: [Trouble; 6] = [
+            ("2 days ahead", State::Bad, |owner| owner.credentials[0].ahead = Some(180_000)),
             ("locked out", State::Bad, |owner| {
                 let (account, proof, state) = ("alice".to_owned(), "uid".to_owned(), "locked".to_owned());
                 owner.doors.push(DoorRow { account, proof, failures: 100, state });

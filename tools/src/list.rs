@@ -1,7 +1,7 @@
 //! `list`: what is enrolled, and what is asked for where.
 
 use otp_wire::Ask;
-use otp_wire::message::{CredentialRow, DoorRow, EntryRow, Outcome, OwnerRow, Selection};
+use otp_wire::message::{CredentialRow, DoorRow, EntryRow, Outcome, OwnerRow, PAGE, Selection};
 use otp_wire::syslog::escape;
 use serde::Serialize;
 
@@ -45,9 +45,18 @@ pub fn run(client: &Client, arguments: &List, out: &mut Output) -> Result<(), Fa
 /// # Errors
 /// When it can't be read.
 pub fn owners(client: &Client, account: Option<String>, owner: Option<String>) -> Result<Vec<OwnerRow>, Failure> {
-    match client.answer(Ask::List(Selection { account, owner }))? {
-        Outcome::Listing(owners) => Ok(owners),
-        other => Err(unexpected(&other)),
+    let mut owners: Vec<OwnerRow> = Vec::new();
+    loop {
+        let after = owners.last().map(|owner| owner.owner.clone());
+        let selection = Selection { account: account.clone(), owner: owner.clone(), after };
+        match client.answer(Ask::List(selection))? {
+            Outcome::Listing(page) if page.len() < PAGE => {
+                owners.extend(page);
+                return Ok(owners);
+            }
+            Outcome::Listing(page) => owners.extend(page),
+            other => return Err(unexpected(&other)),
+        }
     }
 }
 
@@ -62,6 +71,12 @@ fn show_owner(owner: &OwnerRow, client: &Client, out: &mut Output) -> Result<(),
         let rows: Vec<_> = owner.entries.iter().map(|entry| entry_cells(entry, &owner.credentials)).collect();
         out.line("")?;
         out.print(&table(&["ACCOUNT", "ASKED FOR", "AT LOGINS"], &rows))?;
+    }
+    for row in &owner.credentials {
+        if let Some(seconds) = row.ahead {
+            out.line(out.warning(&escape(&ahead(&row.label, seconds))))?;
+            out.line(format!("  to go on: {} resync --set-back {}", client.call, row.id))?;
+        }
     }
     for door in owner.doors.iter().filter(|door| door.state != "open") {
         let line = format!("  {}: {}, {} wrong codes in a row", place(door), door.state, door.failures);
@@ -92,6 +107,17 @@ pub fn codes(row: &CredentialRow) -> String {
 /// The state in one word; an active credential that was never used stands out.
 pub fn state(row: &CredentialRow) -> &str {
     if row.state == "active" && row.confirmed.is_none() { "unconfirmed" } else { &row.state }
+}
+
+/// Says that a credential's last accepted step lies in the future.
+pub fn ahead(label: &str, seconds: u64) -> String {
+    let far = match seconds {
+        0..120 => format!("{seconds} seconds"),
+        120..7200 => format!("{} minutes", seconds / 60),
+        7200..172_800 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    };
+    format!("the last code of {label} was of a time {far} ahead: the clock was wrong then, or is now")
 }
 
 /// An entry: the account, what is asked for, and how one logs in.

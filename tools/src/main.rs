@@ -28,6 +28,7 @@ mod status;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod users;
 mod verify;
 
 fn main() -> std::process::ExitCode {

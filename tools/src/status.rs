@@ -9,7 +9,10 @@ use crate::client::{Client, unexpected};
 use crate::clock;
 use crate::error::Failure;
 use crate::output::Output;
+use crate::users;
 
+/// A secret of fewer bits is weak (RFC 4226 §4 R6).
+pub const WEAK_BITS: usize = 128;
 /// So far apart, two clocks of one host can only be a mistake. In seconds.
 const APART: u64 = 5;
 
@@ -18,6 +21,9 @@ const APART: u64 = 5;
 /// # Errors
 /// When there is none.
 pub fn run(client: &Client, arguments: &Status, out: &mut Output) -> Result<(), Failure> {
+    if arguments.users {
+        return users::run(client, arguments.json.json, out);
+    }
     let report = match client.answer(Ask::Status {})? {
         Outcome::Status(report) => report,
         other => return Err(unexpected(&other)),
@@ -48,6 +54,23 @@ fn sealing_key(report: &StatusReport) -> String {
     }
 }
 
+fn locked(doors: u64) -> String {
+    match doors {
+        0 => "nobody".to_owned(),
+        count => format!("{count} door(s); see who: oathgate status --users"),
+    }
+}
+
+fn clock_state(report: &StatusReport) -> String {
+    let time = clock::second(report.time);
+    match report.ahead {
+        0 => time,
+        count => format!(
+            "{time}; it was wrong once: {count} credential(s) were last used in the future; see oathgate doctor"
+        ),
+    }
+}
+
 fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
     let you = match report.peer.as_str() {
         "root" => "root: everything, for anybody",
@@ -62,6 +85,7 @@ fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
         ("audit", format!("{} row(s)", report.audit)),
         ("sealing key", sealing_key(report)),
         ("reserve", format!("{} kB for logins on a full disk", report.reserve / 1024)),
-        ("clock", clock::second(report.time)),
+        ("locked", locked(report.locked)),
+        ("clock", clock_state(report)),
     ]
 }

@@ -73,6 +73,7 @@ pub fn owner() -> OwnerRow {
         confirmed: None,
         last_used: None,
         state: "active".to_owned(),
+        ahead: None,
     };
     let entry = |key: Option<&str>, id: &str| EntryRow {
         account: "alice".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use otp_wire::message::{Outcome, Reason, Resync as ResyncAsk, Verify as VerifyAsk};
+use otp_wire::message::{Outcome, Reason, Resync as ResyncAsk, SetBack, Verify as VerifyAsk};
 use otp_wire::syslog::escape;
 use otp_wire::{Ask, Login, SecretText};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::{Resync, Verify};
 use crate::client::{Client, unexpected};
+use crate::credential;
 use crate::error::Failure;
 use crate::key::SshKey;
 use crate::output::Output;
@@ -68,10 +69,17 @@ pub fn resync(client: &Client, arguments: &Resync, out: &mut Output) -> Result<(
     let key = arguments.ssh_key.as_deref().map(SshKey::read).transpose()?;
     let keys: Vec<_> = key.iter().map(|key| key.fingerprint.to_string()).collect();
     let account = client.account(arguments.account.as_ref())?.to_string();
-    let first = prompted(client, "The code that the device shows now: ")?;
-    let second = prompted(client, "Wait for the next one, and type it: ")?;
+    let codes = [
+        prompted(client, "The code that the device shows now: ")?,
+        prompted(client, "Wait for the next one, and type it: ")?,
+    ];
+    if let Some(name) = &arguments.set_back {
+        let account = client.scope(arguments.account.as_ref())?;
+        let line = client.done(Ask::SetBack(SetBack { account, credential: name.clone(), codes }))?;
+        return credential::done(&line, arguments.json.json, out);
+    }
     let login = Login { account, keys, service: SERVICE.to_owned(), ..Login::default() };
-    let outcome = client.answer(Ask::Resync(ResyncAsk { login, codes: [first, second], credential: None }))?;
+    let outcome = client.answer(Ask::Resync(ResyncAsk { login, codes, credential: None }))?;
     if arguments.json.json {
         out.json(&judged(&outcome)?)?;
     }

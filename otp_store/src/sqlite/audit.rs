@@ -5,7 +5,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use crate::{AuditFilter, AuditRow, Error};
+use otp_core::{CredentialId, Owner, UnixTime};
+
+use crate::{Acceptances, AuditFilter, AuditRow, Error};
 
 /// Refusals within so many seconds of the first one are one row.
 const MERGE_SECONDS: u64 = 60;
@@ -103,6 +105,22 @@ pub(super) fn trim(connection: &Connection, now: u64, keep_bytes: u64) -> Result
         )?
         .execute(params![STEP, before, first.saturating_add(excess)])?;
     Ok(())
+}
+
+/// When codes of a credential were accepted: last up to `now`, first after it.
+pub(super) fn accepted(
+    connection: &Connection,
+    owner: &Owner,
+    id: &CredentialId,
+    now: UnixTime,
+) -> Result<Acceptances, Error> {
+    let mut statement = connection.prepare(
+        "SELECT max(at) FILTER (WHERE at <= ?1), min(at) FILTER (WHERE at > ?1) FROM audit
+         WHERE verdict = 'accept' AND owner = ?2 AND reason IN ('code of ' || ?3, 'resync: code of ' || ?3)",
+    )?;
+    let both = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+    let (last, first) = statement.query_row(params![now.cast_signed(), owner.as_str(), id.as_str()], both)?;
+    Ok((last.map(i64::cast_unsigned), first.map(i64::cast_unsigned)))
 }
 
 /// The rows that `filter` lets through, newest first.

@@ -122,7 +122,7 @@ fn merge_all(
     keys: &SealingKeys,
     now: UnixTime,
 ) -> Result<Restored, Error> {
-    let owners = rows::owners(back, None)?; // in order
+    let owners = rows::owners(back, None, None, usize::MAX)?; // in order
     let mut restored = Restored { owners: owners.len() as u64, ..Restored::default() };
     // Written anew: a way in may have changed hands since.
     back.execute_batch("DELETE FROM entry; DELETE FROM credential; DELETE FROM request;")?;
@@ -167,7 +167,7 @@ impl<'a> Present<'a> {
     }
 
     fn owners(&self) -> Vec<Owner> {
-        rows::owners(&self.connection, None).unwrap_or_default()
+        rows::owners(&self.connection, None, None, usize::MAX).unwrap_or_default()
     }
 
     /// Whether this way in was not given to somebody else since.

@@ -4,6 +4,7 @@ mod audit;
 pub mod backup;
 mod identity;
 mod readers;
+mod report;
 mod rows;
 mod schema;
 mod writer;
@@ -14,12 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
+use otp_core::{Account, CredentialId, Fingerprint, Limits, Owner, Record, UnixTime};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::FlockOperation;
 
 use crate::reserve::Reserve;
-use crate::{Answered, AuditFilter, AuditRow, Error, Login, Report, SealingKeys, Store, Transaction, place};
+use crate::{
+    Acceptances, Answered, AuditFilter, AuditRow, Error, Login, Report, SealingKeys, Store, Transaction, place,
+};
 use identity::Identity;
 use readers::{Reader, Readers};
 use writer::{Desk, Writer};
@@ -193,7 +196,16 @@ impl Store for SqliteStore {
     }
 
     fn owners(&self, account: Option<&Account>) -> Result<Vec<Owner>, Error> {
-        self.listing(|connection| rows::owners(connection, account))
+        self.owners_after(account, None, usize::MAX)
+    }
+
+    fn owners_after(
+        &self,
+        account: Option<&Account>,
+        after: Option<&Owner>,
+        limit: usize,
+    ) -> Result<Vec<Owner>, Error> {
+        self.listing(|connection| rows::owners(connection, account, after, limit))
     }
 
     fn knows(&self, account: &Account) -> Result<bool, Error> {
@@ -208,7 +220,11 @@ impl Store for SqliteStore {
         self.listing(|connection| audit::read(connection, filter))
     }
 
-    fn report(&self) -> Result<Report, Error> {
-        self.listing(|connection| rows::report(connection, &self.keys))
+    fn accepted(&self, owner: &Owner, id: &CredentialId, now: UnixTime) -> Result<Acceptances, Error> {
+        self.listing(|connection| audit::accepted(connection, owner, id, now))
+    }
+
+    fn report(&self, limits: Limits, now: UnixTime) -> Result<Report, Error> {
+        self.listing(|connection| report::report(connection, &self.keys, limits, now))
     }
 }

@@ -5,8 +5,7 @@ use std::str::FromStr;
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::schema;
-use crate::{Error, Login, Mark, REPEAT_SECONDS, Report, SealingKeys, codec, nobody, reserve};
+use crate::{Error, Login, Mark, REPEAT_SECONDS, SealingKeys, codec, nobody};
 
 fn column<T: FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::Damaged("a name in a row"))
@@ -57,14 +56,20 @@ pub(super) fn owner_of_credential(connection: &Connection, id: &CredentialId) ->
         .transpose()
 }
 
-pub(super) fn owners(connection: &Connection, account: Option<&Account>) -> Result<Vec<Owner>, Error> {
+pub(super) fn owners(
+    connection: &Connection,
+    account: Option<&Account>,
+    after: Option<&Owner>,
+    limit: usize,
+) -> Result<Vec<Owner>, Error> {
     let mut statement = connection.prepare_cached(
         "SELECT name FROM owner
-         WHERE name <> ?2 AND (?1 IS NULL OR id IN (SELECT owner FROM entry WHERE account = ?1)) ORDER BY name",
+         WHERE name <> ?2 AND (?1 IS NULL OR id IN (SELECT owner FROM entry WHERE account = ?1))
+               AND name > ?3 ORDER BY name LIMIT ?4",
     )?;
-    let nobody = Owner::nobody();
-    let names =
-        statement.query_map(params![account.map(Account::as_str), nobody.as_str()], |row| row.get::<_, String>(0))?;
+    let (account, after) = (account.map(Account::as_str), after.map_or("", Owner::as_str));
+    let (nobody, limit) = (Owner::nobody(), i64::try_from(limit).unwrap_or(i64::MAX));
+    let names = statement.query_map(params![account, nobody.as_str(), after, limit], |row| row.get::<_, String>(0))?;
     names.map(|name| column(&name?)).collect()
 }
 
@@ -205,22 +210,4 @@ pub(super) fn forget(connection: &Connection, now: u64) -> Result<(), Error> {
     let before = now.saturating_sub(REPEAT_SECONDS).cast_signed();
     connection.prepare_cached("DELETE FROM request WHERE at <= ?1")?.execute([before])?;
     Ok(())
-}
-
-pub(super) fn report(connection: &Connection, keys: &SealingKeys) -> Result<Report, Error> {
-    let path = connection.path().unwrap_or_default();
-    let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
-    Ok(Report {
-        schema: schema::version(connection)?,
-        bytes: number("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?,
-        owners: number(&format!("SELECT count(*) FROM owner WHERE name <> '{}'", Owner::nobody()))?,
-        entries: number("SELECT count(*) FROM entry")?,
-        audit: number("SELECT count(*) FROM audit")?,
-        reserve: reserve::bytes(std::path::Path::new(path)),
-        older_key: number(&format!(
-            "SELECT count(*) FROM owner WHERE sealing_key < {} AND name <> '{}'",
-            keys.current(),
-            Owner::nobody()
-        ))?,
-    })
 }

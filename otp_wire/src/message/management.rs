@@ -15,7 +15,14 @@ pub struct Selection {
     /// Only this owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// Only owners whose names come after this one. A listing holds at most
+    /// [`PAGE`] owners; ask for the rest after the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
+
+/// The most owners in one listing.
+pub const PAGE: usize = 500;
 
 /// A credential to enrol. The verifier makes the secret, unless one is given.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +93,20 @@ pub struct Resync {
     /// Only this credential, by its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+}
+
+/// Two present codes of a device whose last accepted step lies in the future,
+/// because the clock was wrong once.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetBack {
+    /// The account from whose side the credential is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Id or label.
+    pub credential: String,
+    /// The codes, the older one first.
+    pub codes: [SecretText; 2],
 }
 
 /// An account whose doors are opened again.

@@ -17,7 +17,8 @@ use crate::SecretText;
 
 pub use login::{Login, MAX_KEYS, Verify};
 pub use management::{
-    AuditFilter, CredentialName, Enrol, KeyAdd, KeyName, KeyPolicy, OwnerName, Rename, Resync, Selection, Unlock,
+    AuditFilter, CredentialName, Enrol, KeyAdd, KeyName, KeyPolicy, OwnerName, PAGE, Rename, Resync, Selection,
+    SetBack, Unlock,
 };
 pub use report::{AuditRow, CredentialRow, DoorRow, Enrolled, EntryRow, OwnerRow, StatusReport};
 
@@ -130,6 +131,8 @@ pub enum Ask<S: Scope = Everything> {
     /// Are these two consecutive codes? Spends them, and follows the device.
     /// [`Outcome::Accepted`] or [`Outcome::Refused`].
     Resync(S::Of<Resync>),
+    /// Set a last step back that lies in the future. Spends both codes. [`Outcome::Done`].
+    SetBack(S::Of<SetBack>),
     /// Refuse this credential until it is enabled again. [`Outcome::Done`].
     Disable(S::Of<CredentialName>),
     /// Accept a disabled credential again. [`Outcome::Done`].
@@ -163,6 +166,7 @@ impl<S: Scope> Ask<S> {
             Self::Status {} => "status",
             Self::Enrol(_) => "enrol",
             Self::Resync(_) => "resync",
+            Self::SetBack(_) => "set_back",
             Self::Disable(_) => "disable",
             Self::Enable(_) => "enable",
             Self::Rename(_) => "rename",

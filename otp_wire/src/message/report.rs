@@ -83,6 +83,10 @@ pub struct CredentialRow {
     pub last_used: Option<u64>,
     /// `active`, `disabled` or `revoked`.
     pub state: String,
+    /// Seconds until its codes count: the last accepted one was of a time that
+    /// lies in the future. Only two present codes set that back sooner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<u64>,
 }
 
 /// One way in, in a listing.
@@ -138,6 +142,10 @@ pub struct StatusReport {
     pub entries: u64,
     /// Audit rows.
     pub audit: u64,
+    /// Doors that are locked.
+    pub locked: u64,
+    /// Credentials whose last accepted step lies in the future.
+    pub ahead: u64,
     /// The verifier's clock, in seconds since 1970.
     pub time: u64,
     /// The number of the sealing key in use.
