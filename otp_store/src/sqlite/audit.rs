@@ -101,7 +101,8 @@ pub(super) fn trim(connection: &Connection, now: u64, keep_bytes: u64) -> Result
     }
     connection
         .prepare_cached(
-            "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?1) AND (at < ?2 OR total < ?3)",
+            "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?1) AND (at < ?2 OR total < ?3)
+             AND id < (SELECT max(id) FROM audit)",
         )?
         .execute(params![STEP, before, first.saturating_add(excess)])?;
     Ok(())

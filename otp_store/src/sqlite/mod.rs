@@ -5,10 +5,12 @@ pub mod backup;
 mod identity;
 mod readers;
 mod report;
+mod requests;
 mod rows;
 mod schema;
 mod writer;
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use crate::{
 };
 use identity::Identity;
 use readers::{Reader, Readers};
+use requests::Requests;
 use writer::{Desk, Writer};
 
 /// How SQLite keeps its journal.
@@ -105,7 +108,9 @@ impl SqliteStore {
             other => other?,
         };
         identity.check()?;
-        let desk = Desk { connection, keys: Arc::clone(&keys), identity: Arc::clone(&identity), reserve, batch };
+        let requests = RefCell::new(Requests::load(&connection)?);
+        let desk =
+            Desk { connection, keys: Arc::clone(&keys), identity: Arc::clone(&identity), reserve, requests, batch };
         let (writer, readers) = (Writer::start(desk), Readers::default());
         Ok(Self { path: path.to_owned(), keys, identity, readers, writer, _lock: lock })
     }

@@ -5,7 +5,12 @@ use std::str::FromStr;
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{Error, Login, Mark, REPEAT_SECONDS, SealingKeys, codec, nobody};
+use crate::{Error, Login, SealingKeys, codec, nobody};
+
+// No joins: SQLite prepares one anew each time it is asked.
+const OWNER_OF: &str = "SELECT name FROM owner WHERE id = (SELECT owner FROM entry WHERE account = ?1 AND key = ?2)";
+const OWNER_OF_CREDENTIAL: &str = "SELECT name FROM owner WHERE id = (SELECT owner FROM credential WHERE id = ?1)";
+const LOAD: &str = "SELECT id, record, sealing_key, mac FROM owner WHERE name = ?1";
 
 fn column<T: FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::Damaged("a name in a row"))
@@ -22,10 +27,7 @@ pub(super) fn owner_of(
     key: Option<&Fingerprint>,
 ) -> Result<Option<Owner>, Error> {
     connection
-        .prepare_cached(
-            "SELECT owner.name FROM entry JOIN owner ON owner.id = entry.owner
-             WHERE entry.account = ?1 AND entry.key = ?2",
-        )?
+        .prepare_cached(OWNER_OF)?
         .query_row(params![account.as_str(), key_text(key)], |row| row.get::<_, String>(0))
         .optional()?
         .map(|name| column(&name))
@@ -47,9 +49,7 @@ pub(super) fn owner_of_login(connection: &Connection, login: &Login) -> Result<O
 
 pub(super) fn owner_of_credential(connection: &Connection, id: &CredentialId) -> Result<Option<Owner>, Error> {
     connection
-        .prepare_cached(
-            "SELECT owner.name FROM credential JOIN owner ON owner.id = credential.owner WHERE credential.id = ?1",
-        )?
+        .prepare_cached(OWNER_OF_CREDENTIAL)?
         .query_row([id.as_str()], |row| row.get::<_, String>(0))
         .optional()?
         .map(|name| column(&name))
@@ -80,7 +80,7 @@ pub(super) fn knows(connection: &Connection, account: &Account) -> Result<bool, 
 /// The record of `owner`, with the number of its row.
 pub(super) fn load(connection: &Connection, owner: &Owner, keys: &SealingKeys) -> Result<Option<(i64, Record)>, Error> {
     let found = connection
-        .prepare_cached("SELECT id, record, sealing_key, mac FROM owner WHERE name = ?1")?
+        .prepare_cached(LOAD)?
         .query_row([owner.as_str()], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, u32>(2)?, row.get::<_, Vec<u8>>(3)?))
         })
@@ -183,31 +183,25 @@ impl Index {
     }
 }
 
-/// The answer that was given to this request before.
-pub(super) fn answered(connection: &Connection, mark: &Mark, now: u64) -> Result<Option<Vec<u8>>, Error> {
-    let found = connection
-        .prepare_cached("SELECT uid, digest, answer FROM request WHERE id = ?1 AND at > ?2")?
-        .query_row(params![&mark.id[..], now.saturating_sub(REPEAT_SECONDS).cast_signed()], |row| {
-            Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?))
-        })
-        .optional()?;
-    match found {
-        None => Ok(None),
-        Some((uid, digest, answer)) if uid == mark.uid && digest == mark.digest => Ok(Some(answer)),
-        Some(_) => Err(Error::Reused),
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus::RePrepare;
+
+    use super::*;
+    use crate::sqlite::schema;
+
+    /// SQLite prepares some statements anew whenever other values are bound.
+    #[test]
+    fn what_each_login_asks_is_prepared_once() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0).unwrap();
+        for statement in [OWNER_OF, OWNER_OF_CREDENTIAL, LOAD] {
+            let mut statement = connection.prepare(statement).unwrap();
+            for value in ["a", "b", "c"] {
+                let values = vec![value; statement.parameter_count()];
+                assert!(!statement.exists(rusqlite::params_from_iter(values)).unwrap());
+            }
+            assert_eq!(statement.get_status(RePrepare), 0);
+        }
     }
-}
-
-pub(super) fn remember(connection: &Connection, mark: &Mark, now: u64, answer: &[u8]) -> Result<(), Error> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO request (id, uid, digest, at, answer) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![&mark.id[..], mark.uid, &mark.digest[..], now.cast_signed(), answer])?;
-    Ok(())
-}
-
-/// Forgets requests that need no answer any more.
-pub(super) fn forget(connection: &Connection, now: u64) -> Result<(), Error> {
-    let before = now.saturating_sub(REPEAT_SECONDS).cast_signed();
-    connection.prepare_cached("DELETE FROM request WHERE at <= ?1")?.execute([before])?;
-    Ok(())
 }

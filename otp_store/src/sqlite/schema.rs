@@ -11,7 +11,7 @@ use crate::Error;
 const APPLICATION_ID: i32 = 0x6f61_7468;
 
 /// One step each; `user_version` counts the steps that were taken.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
     CREATE TABLE owner (
@@ -75,6 +75,43 @@ const VERSION_2: &str = "
 
     -- Which records need an older sealing key, without reading them all.
     CREATE INDEX owner_sealing_key ON owner (sealing_key);
+";
+
+const VERSION_3: &str = "
+    -- In the order of their coming; where each is, the writer knows.
+    DROP TABLE request;
+    CREATE TABLE request (
+        number INTEGER PRIMARY KEY,
+        id     BLOB    NOT NULL,
+        uid    INTEGER NOT NULL,
+        digest BLOB    NOT NULL,
+        at     INTEGER NOT NULL,
+        answer BLOB    NOT NULL
+    ) STRICT;
+
+    -- The same without AUTOINCREMENT, which writes a page more for each row. The
+    -- newest row is never removed, so that numbers never come again.
+    CREATE TABLE rows (
+        id      INTEGER PRIMARY KEY,
+        at      INTEGER NOT NULL,
+        verdict TEXT    NOT NULL,
+        reason  TEXT    NOT NULL,
+        account TEXT    NOT NULL,
+        owner   TEXT    NOT NULL,
+        service TEXT    NOT NULL,
+        key     TEXT    NOT NULL,
+        address TEXT    NOT NULL,
+        peer    INTEGER NOT NULL,
+        claimed INTEGER NOT NULL,
+        count   INTEGER NOT NULL,   -- of refusals that are alike
+        until   INTEGER,            -- when the last of them was
+        total   INTEGER NOT NULL    -- bytes of all rows up to this one
+    ) STRICT;
+    INSERT INTO rows SELECT id, at, verdict, reason, account, owner, service, key, address, peer, claimed, count,
+                            until, total FROM audit;
+    DROP TABLE audit;
+    ALTER TABLE rows RENAME TO audit;
+    CREATE INDEX audit_account ON audit (account, id);
 ";
 
 /// Makes the tables in an empty database.

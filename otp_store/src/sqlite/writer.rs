@@ -2,6 +2,7 @@
 //! under a savepoint of its own, and answered only after the commit: one fsync
 //! for all of them, and none of them can spoil another.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use rusqlite::Connection;
 
 use super::audit;
 use super::identity::Identity;
+use super::requests::Requests;
 use super::rows::{self, Index};
 use crate::reserve::Reserve;
 use crate::{Answered, Change, Error, Judge, Mark, SealingKeys, Transaction, Whose};
@@ -34,6 +36,7 @@ pub(super) struct Desk {
     pub(super) keys: Arc<SealingKeys>,
     pub(super) identity: Arc<Identity>,
     pub(super) reserve: Reserve,
+    pub(super) requests: RefCell<Requests>,
     /// At most so many requests in one commit.
     pub(super) batch: usize,
 }
@@ -147,7 +150,7 @@ impl Desk {
                 }
             }
             full?;
-            rows::forget(&self.connection, now)?;
+            self.requests.borrow_mut().forget(&self.connection, now)?;
             audit::trim(&self.connection, now, audit::KEEP_BYTES)
         })
     }
@@ -163,6 +166,11 @@ impl Desk {
         let done = begun.and_then(|()| work()).and_then(|()| self.execute("COMMIT"));
         if done.is_err() {
             let _ = self.execute("ROLLBACK");
+            // What was not kept was not answered either. If this fails too, those
+            // requests are refused for a while, as ones whose answers are missing.
+            if let Ok(requests) = Requests::load(&self.connection) {
+                self.requests.replace(requests);
+            }
         }
         done
     }
@@ -192,7 +200,7 @@ impl Desk {
 
     fn judge(&self, transaction: Transaction) -> Result<Decided, Error> {
         let Transaction { mark, whose, now, change } = transaction;
-        if let Some(answer) = rows::answered(&self.connection, &mark, now)? {
+        if let Some(answer) = self.requests.borrow().answered(&self.connection, &mark, now)? {
             return Ok(Decided::Before(answer));
         }
         let owner = match whose {
@@ -223,7 +231,7 @@ impl Desk {
         for row in &change.audit {
             audit::write(connection, row)?;
         }
-        rows::remember(connection, mark, *now, &change.answer)
+        self.requests.borrow_mut().remember(connection, mark, *now, &change.answer)
     }
 }
 
