@@ -195,13 +195,17 @@ mod tests {
     fn what_each_login_asks_is_prepared_once() {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection, 0).unwrap();
+        let rows = "INSERT INTO owner VALUES (1, 'a', x'00', 1, x'00'); INSERT INTO entry VALUES ('a', 'a', 1);
+                    INSERT INTO credential VALUES ('a', 1);";
+        connection.execute_batch(rows).unwrap();
         for statement in [OWNER_OF, OWNER_OF_CREDENTIAL, LOAD] {
-            let mut statement = connection.prepare(statement).unwrap();
+            let cached = || connection.prepare_cached(statement).unwrap();
             for value in ["a", "b", "c"] {
+                let mut statement = cached();
                 let values = vec![value; statement.parameter_count()];
-                assert!(!statement.exists(rusqlite::params_from_iter(values)).unwrap());
+                assert_eq!(statement.exists(rusqlite::params_from_iter(values)).unwrap(), value == "a");
             }
-            assert_eq!(statement.get_status(RePrepare), 0);
+            assert_eq!(cached().get_status(RePrepare), 0);
         }
     }
 }
