@@ -24,7 +24,22 @@ type Key = Zeroizing<[u8; 32]>;
 /// The keys that seal and open secrets.
 pub struct SealingKeys {
     /// By number, the newest last; never empty.
-    keys: Vec<(u32, Key)>,
+    keys: Vec<Numbered>,
+}
+
+/// A sealing key, and what is derived from it for each purpose.
+struct Numbered {
+    number: u32,
+    seal: Key,
+    record: Key,
+    request: Key,
+}
+
+impl Numbered {
+    fn new(number: u32, seal: Key) -> Result<Self, Error> {
+        let (record, request) = (derived(&seal, b"record")?, derived(&seal, b"request")?);
+        Ok(Self { number, seal, record, request })
+    }
 }
 
 impl std::fmt::Debug for SealingKeys {
@@ -65,10 +80,10 @@ impl SealingKeys {
         for entry in entries {
             let path = entry.map_err(|why| Error::Io(folder.to_owned(), why))?.path();
             if let Some(number) = number(&path) {
-                keys.push((number, read_key(&path)?));
+                keys.push(Numbered::new(number, read_key(&path)?)?);
             }
         }
-        keys.sort_by_key(|(number, _)| *number);
+        keys.sort_by_key(|key| key.number);
         if keys.is_empty() {
             return Err(Error::Place(
                 folder.to_owned(),
@@ -84,7 +99,7 @@ impl SealingKeys {
     /// When the kernel gives no random numbers or the file can't be written.
     pub fn create(folder: &Path) -> Result<PathBuf, Error> {
         let next = match Self::load(folder) {
-            Ok(keys) => keys.newest().0 + 1,
+            Ok(keys) => keys.current() + 1,
             Err(Error::Place(..)) => 1,
             Err(error) => return Err(error),
         };
@@ -98,13 +113,14 @@ impl SealingKeys {
     /// One key that everybody knows: a record must open before it can be fuzzed.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn known() -> Self {
-        Self { keys: vec![(1, Zeroizing::new([7; 32]))] }
+        let key = || Zeroizing::new([7; 32]);
+        Self { keys: vec![Numbered { number: 1, seal: key(), record: key(), request: key() }] }
     }
 
     /// Number of the key that seals.
     #[must_use]
     pub fn current(&self) -> u32 {
-        self.newest().0
+        self.newest().number
     }
 
     /// A digest of a request that only the holder of the keys can make.
@@ -112,39 +128,38 @@ impl SealingKeys {
     /// # Errors
     /// Never in practice: HMAC takes keys of any length.
     pub fn mark(&self, request: &[u8]) -> Result<[u8; 32], Error> {
-        mac(&self.newest().1, b"request", &[request])
+        mac(&self.newest().request, &[request])
     }
 
-    fn newest(&self) -> &(u32, Key) {
+    fn newest(&self) -> &Numbered {
         // `load` never makes an empty list, and nothing shortens it.
         &self.keys[self.keys.len() - 1]
     }
 
-    fn key(&self, number: u32) -> Result<&Key, Error> {
-        let found = self.keys.iter().find(|(own, _)| *own == number);
-        found.map(|(_, key)| key).ok_or(Error::NoKey(number))
+    fn key(&self, number: u32) -> Result<&Numbered, Error> {
+        self.keys.iter().find(|key| key.number == number).ok_or(Error::NoKey(number))
     }
 
     pub(crate) fn record_mac(&self, number: u32, owner: &Owner, record: &[u8]) -> Result<[u8; 32], Error> {
-        mac(self.key(number)?, b"record", &[owner.as_str().as_bytes(), record])
+        mac(&self.key(number)?.record, &[owner.as_str().as_bytes(), record])
     }
 
     pub(crate) fn seal(&self, secret: &Secret, belongs: &Belongs<'_>) -> Result<Sealed, Error> {
-        let (number, key) = self.newest();
+        let key = self.newest();
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
-        let payload = Payload { msg: secret.expose(), aad: &belongs.associated_data(*number) };
-        let sealed = cipher(key).encrypt(XNonce::from_slice(&nonce), payload);
+        let payload = Payload { msg: secret.expose(), aad: &belongs.associated_data(key.number) };
+        let sealed = cipher(&key.seal).encrypt(XNonce::from_slice(&nonce), payload);
         let mut bytes = nonce.to_vec();
         bytes.extend(sealed.map_err(|_| Error::Damaged("a secret can't be sealed"))?);
-        Ok(Sealed { key: *number, bytes })
+        Ok(Sealed { key: key.number, bytes })
     }
 
     pub(crate) fn open(&self, sealed: &Sealed, belongs: &Belongs<'_>) -> Result<Secret, Error> {
         let damaged = Error::Damaged("a sealed secret does not open");
         let Some((nonce, text)) = sealed.bytes.split_first_chunk::<24>() else { return Err(damaged) };
         let payload = Payload { msg: text, aad: &belongs.associated_data(sealed.key) };
-        let opened = cipher(self.key(sealed.key)?).decrypt(XNonce::from_slice(nonce), payload);
+        let opened = cipher(&self.key(sealed.key)?.seal).decrypt(XNonce::from_slice(nonce), payload);
         let opened = Zeroizing::new(opened.map_err(|_| damaged)?);
         Secret::copy(&opened).map_err(|_: SecretError| Error::Damaged("a sealed secret has no usable length"))
     }
@@ -154,14 +169,19 @@ fn cipher(key: &Key) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new((&**key).into())
 }
 
-/// HMAC-SHA-256 under a key of its own for each purpose, the parts kept apart
-/// by their lengths.
-fn mac(key: &Key, purpose: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], Error> {
-    let new = |key: &[u8]| <Hmac<Sha256> as Mac>::new_from_slice(key).map_err(|_| Error::Damaged("no MAC"));
-    let derived: [u8; 32] =
-        new(&key[..])?.chain_update(b"oathgate/1/").chain_update(purpose).finalize().into_bytes().into();
-    let derived = Zeroizing::new(derived);
-    let mut mac = new(&derived[..])?;
+fn hmac(key: &Key) -> Result<Hmac<Sha256>, Error> {
+    <Hmac<Sha256> as Mac>::new_from_slice(&key[..]).map_err(|_| Error::Damaged("no MAC"))
+}
+
+/// A key for one purpose.
+fn derived(key: &Key, purpose: &[u8]) -> Result<Key, Error> {
+    let derived = hmac(key)?.chain_update(b"oathgate/1/").chain_update(purpose).finalize();
+    Ok(Zeroizing::new(derived.into_bytes().into()))
+}
+
+/// HMAC-SHA-256, the parts kept apart by their lengths.
+fn mac(key: &Key, parts: &[&[u8]]) -> Result<[u8; 32], Error> {
+    let mut mac = hmac(key)?;
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);

@@ -118,8 +118,9 @@ pub fn write_line(socket: &impl AsFd, line: &[u8], deadline: Instant) -> Result<
 /// # Errors
 /// [`Error::Late`], [`Error::Broken`], or [`Error::Garbage`] for a line longer than `limit`.
 pub fn read_line(socket: &impl AsFd, limit: usize, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut line = Zeroizing::new(Vec::with_capacity(4096));
-    let mut chunk = Zeroizing::new([0_u8; 4096]);
+    // Hardly any line is longer, and wiping takes its time for each byte.
+    let mut line = Zeroizing::new(Vec::with_capacity(512));
+    let mut chunk = Zeroizing::new([0_u8; 1024]);
     loop {
         match recv(socket, &mut chunk[..], RecvFlags::empty()) {
             Ok((_, 0)) => return Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
