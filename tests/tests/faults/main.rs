@@ -1,0 +1,10 @@
+//! What breaks on a machine, and what must hold then: nobody is let in whose
+//! code was not spent for good, others are refused soon, and when it is over
+//! the next login works.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod disk;
+mod person;
+mod shim;
