@@ -14,14 +14,14 @@ use crate::person::{ACCOUNTS, Person, Tried, ask, root, rounds};
 use crate::shim::{Calls, Fault, Faults, OF_DISKS, bare, every_call};
 
 /// A service whose disk can fail, and somebody with a code there.
-struct World {
-    service: Oathgated,
-    faults: Faults,
-    person: Person,
+pub struct World {
+    pub service: Oathgated,
+    pub faults: Faults,
+    pub person: Person,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut service = Oathgated::start();
         let person = Person::enrol(&service.administrator(), ACCOUNTS[0]);
         service.stop();
@@ -39,6 +39,16 @@ impl World {
         self.service.resume_by(program);
     }
 
+    /// Whether the service runs.
+    pub fn answers(&self) -> bool {
+        ask(&root(&self.service), Ask::Status {}).is_ok()
+    }
+
+    pub fn restart(&mut self) {
+        self.service.stop();
+        self.start();
+    }
+
     /// Logs in while calls fail; nothing is accepted that is not on the disk.
     fn log_in(&mut self, case: &str) {
         let tried = self.person.log_in(&root(&self.service));
@@ -46,7 +56,7 @@ impl World {
     }
 
     /// What must hold afterwards, here and after a restart.
-    fn recovers(&mut self, case: &str) {
+    pub fn recovers(&mut self, case: &str) {
         self.person.recovers(&root(&self.service), case);
         self.service.stop();
         is_whole(&self.service.store());
@@ -131,11 +141,10 @@ fn at_every_call_of_a_start() {
             world.service.stop();
             world.faults.begin(Calls::Files, fault, first);
             world.start();
-            started += u64::from(ask(&root(&world.service), Ask::Status {}).is_ok());
+            started += u64::from(world.answers());
             world.log_in(&case(fault, first));
             let failed = world.faults.end();
-            world.service.stop();
-            world.start();
+            world.restart();
             world.recovers(&case(fault, first));
             failed
         });

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 /// The words of the table, as in `tests/shim/src/lib.rs`.
 const WORDS: usize = 7;
+const SEEN: usize = 4;
 const FAILED: usize = 5;
 const UNSYNCED: usize = 6;
 
@@ -99,7 +100,7 @@ impl Faults {
         let last = if fault.lasting { u64::MAX } else { first };
         let errno = fault.errno.map_or(0, |errno| errno.raw_os_error().cast_unsigned().into());
         // What is counted comes last: until then nothing fails.
-        for (index, word) in [(4, 0), (5, 0), (1, first), (2, last), (3, errno), (0, calls as u64)] {
+        for (index, word) in [(SEEN, 0), (FAILED, 0), (1, first), (2, last), (3, errno), (0, calls as u64)] {
             self.set(index, word);
         }
     }
@@ -108,6 +109,11 @@ impl Faults {
     pub fn end(&self) -> u64 {
         self.set(0, 0);
         self.get(FAILED)
+    }
+
+    /// How many calls there were.
+    pub fn seen(&self) -> u64 {
+        self.get(SEEN)
     }
 
     /// Whether what was written to the write-ahead log is on the disk.
