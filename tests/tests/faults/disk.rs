@@ -61,6 +61,7 @@ impl World {
         self.service.stop();
         is_whole(&self.service.store());
         self.start();
+        assert!(self.answers(), "{case}: the next start: {}", self.service.running().stderr.so_far());
         self.person.recovers(&root(&self.service), case);
         self.person.is_audited(&root(&self.service), case);
     }

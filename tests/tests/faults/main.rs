@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod disk;
+mod front;
+mod kill;
 mod memory;
 mod person;
 mod shim;

@@ -14,6 +14,7 @@ pub const ACCOUNTS: [&str; 4] = ["daemon", "bin", "sys", "mail"];
 pub struct Person {
     pub account: String,
     pub device: Device,
+    keys: Vec<String>,
     /// The next counter: every code before it is spent.
     pub next: u64,
     /// `next` and the newest row when the audit was looked at last.
@@ -33,8 +34,18 @@ pub enum Tried {
 
 impl Person {
     pub fn enrol(administrator: &Administrator, account: &str) -> Self {
-        let device = administrator.enrol(hotp(account, account, None, "phone"));
-        Self { account: account.to_owned(), device, next: 0, audited: (0, 0) }
+        Self::with(account, administrator.enrol(hotp(account, account, None, "phone")), None)
+    }
+
+    /// Somebody who has `device`, and logs in through `key`.
+    pub fn with(account: &str, device: Device, key: Option<&str>) -> Self {
+        let keys = key.into_iter().map(str::to_owned).collect();
+        Self { account: account.to_owned(), device, keys, next: 0, audited: (0, 0) }
+    }
+
+    /// The code that was not spent yet, unless its answer got lost.
+    pub fn code(&self) -> String {
+        self.device.code(self.next)
     }
 
     /// Types the next code. One whose answer got lost is typed once more:
@@ -62,7 +73,8 @@ impl Person {
 
     /// A login with `code`.
     pub fn verify(&self, code: &str) -> Ask {
-        let login = Login { account: self.account.clone(), service: "faults".to_owned(), ..Login::default() };
+        let (account, keys) = (self.account.clone(), self.keys.clone());
+        let login = Login { account, keys, service: "faults".to_owned(), ..Login::default() };
         Ask::Verify(Verify { login, code: SecretText::typed(code.as_bytes()), credential: None })
     }
 
