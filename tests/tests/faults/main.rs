@@ -11,4 +11,5 @@ mod front;
 mod kill;
 mod memory;
 mod person;
+mod read_only;
 mod shim;

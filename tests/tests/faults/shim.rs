@@ -50,9 +50,9 @@ impl fmt::Display for Fault {
 pub const OF_DISKS: [Fault; 5] = [
     Fault { errno: Some(Errno::IO), lasting: false },
     Fault { errno: None, lasting: true },
+    Fault { errno: Some(Errno::ROFS), lasting: true },
     Fault { errno: Some(Errno::IO), lasting: true },
     Fault { errno: Some(Errno::NOSPC), lasting: true },
-    Fault { errno: Some(Errno::ROFS), lasting: true },
 ];
 
 /// The faults of one program.
