@@ -105,6 +105,11 @@ impl Oathgated {
         self.folder.path().join("socket")
     }
 
+    /// The folder that all of it is in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The database.
     pub fn store(&self) -> PathBuf {
         self.folder.path().join("store/store.db")

@@ -3,13 +3,13 @@
 //! answers are the lines of standard input.
 //!
 //! `pam_host FOLDER SERVICE USER [--tty T] [--rhost R] [--env NAME=VALUE]
-//! [--silent] [--deaf] [--all] [--threads N] [--times N] [--hold]`
+//! [--silent] [--deaf] [--all] [--threads N] [--times N] [--pause] [--hold]`
 //!
 //! With `--threads`, as many transactions run at once; when all of them have
 //! prompted, one line of input answers them all. `--deaf` lets every
 //! conversation fail, `--all` also calls setcred and account, `--times`
 //! authenticates again and again and compares the state of the process,
-//! `--hold` waits for a line at the end.
+//! `--pause` waits for a line before it authenticates, `--hold` at the end.
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -52,6 +52,7 @@ struct Job<'a> {
     threads: usize,
     times: usize,
     hold: bool,
+    pause: bool,
 }
 
 impl<'a> Job<'a> {
@@ -69,6 +70,7 @@ impl<'a> Job<'a> {
             threads: 1,
             times: 1,
             hold: false,
+            pause: false,
         };
         let mut options = options.iter();
         while let Some(option) = options.next() {
@@ -83,6 +85,7 @@ impl<'a> Job<'a> {
                 "--threads" => job.threads = value().parse().expect("a number"),
                 "--times" => job.times = value().parse().expect("a number"),
                 "--hold" => job.hold = true,
+                "--pause" => job.pause = true,
                 other => panic!("unknown option {other}"),
             }
         }
@@ -97,6 +100,10 @@ fn authenticate(job: &Job<'_>, prompt: &Prompt) {
     };
     job.items.iter().for_each(|(item, value)| transaction.set_item(*item, value));
     job.environment.iter().for_each(|pair| transaction.putenv(pair));
+    if job.pause {
+        println!("paused");
+        read_line();
+    }
     println!("result {}", name(transaction.authenticate(job.flags)));
     if job.all {
         println!("setcred {}", name(transaction.setcred()));
