@@ -1,7 +1,7 @@
 //! Which format is it? Told by the content, never by the name.
 
 use crate::formats;
-use crate::{Error, Parsed};
+use crate::{Error, Parsed, Zone};
 
 /// The largest file in bytes that is read.
 pub const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -19,13 +19,15 @@ pub struct Source<'a> {
     pub wal: Option<&'a [u8]>,
     /// The content of a database's rollback journal (`-journal`).
     pub journal: Option<&'a [u8]>,
+    /// In which zone local times are; UTC where that isn't known.
+    pub zone: Option<&'a Zone>,
 }
 
 impl Source<'_> {
     /// A file that stands alone.
     #[must_use]
     pub fn of<'a>(name: &'a str, bytes: &'a [u8]) -> Source<'a> {
-        Source { name, bytes, wal: None, journal: None }
+        Source { name, bytes, wal: None, journal: None, zone: None }
     }
 
     /// An error about this file.
@@ -75,6 +77,9 @@ pub fn read(sources: &[Source]) -> Result<Parsed, Error> {
             "" => parsed.format = format.name().to_owned(),
             same if same == format.name() => {}
             _ => parsed.format = "mixed".to_owned(),
+        }
+        if source.bytes.trim_ascii().is_empty() {
+            parsed.empty.push(source.name.to_owned());
         }
         format.parse(source, &mut parsed)?;
     }

@@ -14,7 +14,9 @@ pub mod parsed;
 pub mod pipe;
 mod protobuf;
 pub mod write;
+mod zone;
 
 pub use entry::{Entry, Hash, Kind, Login, Obstacle};
 pub use format::{FORMATS, Format, Source, read};
 pub use parsed::{Error, Parsed, Skipped};
+pub use zone::Zone;

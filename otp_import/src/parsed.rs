@@ -19,6 +19,8 @@ pub struct Parsed {
     pub skipped: Vec<Skipped>,
     /// What the person should know beside that.
     pub notes: Vec<String>,
+    /// Files in which there is nothing at all.
+    pub empty: Vec<String>,
     /// Which parts of which exports came by.
     #[serde(skip)]
     pub(crate) parts: Vec<Part>,

@@ -79,7 +79,8 @@ fn differences(folder: &Path, row: &Value) -> Vec<String> {
     let expected = json(&folder.join(row["expected"].as_str().unwrap()));
     let beside = |suffix: &str| std::fs::read(format!("{}{suffix}", path.display())).ok();
     let (bytes, wal, journal) = (std::fs::read(&path).unwrap(), beside("-wal"), beside("-journal"));
-    let source = Source { name: "fixture", bytes: &bytes, wal: wal.as_deref(), journal: journal.as_deref() };
+    let source =
+        Source { name: "fixture", bytes: &bytes, wal: wal.as_deref(), journal: journal.as_deref(), zone: None };
     let parsed = match (read(&[source]), row["must_fail"].is_string()) {
         (Err(_), true) => return vec![],
         (Ok(_), true) => return vec!["was read, and must not be".to_owned()],

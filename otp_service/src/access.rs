@@ -51,7 +51,7 @@ struct Row(&'static str, Access, Access, Access);
 
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
 /// is `Yes` here. Root is not in the table: root may everything.
-const TABLE: [Row; 16] = {
+const TABLE: [Row; 17] = {
     use Access::{No, WithCode, Yes};
     [
         // verb            others  self_service  own store
@@ -62,6 +62,7 @@ const TABLE: [Row; 16] = {
         Row("list", Yes, Yes, Yes),
         Row("status", Yes, Yes, Yes),
         Row("enrol", No, WithCode, WithCode),
+        Row("import", No, WithCode, WithCode),
         Row("revoke", No, WithCode, WithCode),
         Row("scratch_new", No, WithCode, WithCode),
         Row("key_add", No, WithCode, WithCode),

@@ -14,6 +14,7 @@ pub mod change;
 pub mod config;
 pub mod enrol;
 pub mod harden;
+pub mod import;
 pub mod lines;
 pub mod listen;
 pub mod login;

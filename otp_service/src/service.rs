@@ -133,6 +133,7 @@ impl Service {
             Ask::Status {} => self.status(asked),
             Ask::Audit(filter) => self.audit(&filter),
             Ask::Enrol(enrol) => self.enrol(asked, &enrol),
+            Ask::Import(import) => self.import(asked, &import),
             Ask::Resync(resync) => self.resync(asked, &resync),
             Ask::Revoke(name) => self.revoke(asked, &name),
             Ask::Disable(name) => self.set_state(asked, &name, State::Disabled),

@@ -7,10 +7,12 @@ use otp_core::{Digits, Secret, otp};
 
 use super::uris;
 use crate::entry::{Hash, Kind, Pin};
-use crate::{Entry, Error, Format, Login, Parsed, Source};
+use crate::{Entry, Error, Format, Login, Parsed, Source, Zone};
 
 /// The longest secret that liboath reads, in bytes.
 const MAX_SECRET: usize = 32;
+/// A code that was accepted is at most so many steps from the time of that.
+const NEAR: u64 = 10;
 
 pub(crate) struct UsersOath;
 
@@ -32,6 +34,8 @@ impl Format for UsersOath {
     }
 
     fn parse(&self, source: &Source, parsed: &mut Parsed) -> Result<(), Error> {
+        let utc = Zone::utc();
+        let zone = source.zone.unwrap_or(&utc);
         for (row, line) in uris::lines(source.bytes) {
             let Ok(line) = std::str::from_utf8(line) else {
                 parsed.skip(source.name, Some(row), "", "not UTF-8");
@@ -45,7 +49,7 @@ impl Format for UsersOath {
             match kind(word) {
                 Some(kind) => {
                     let user = words.next().unwrap_or_default();
-                    parsed.take(source.name, row, user, entry(kind, user, words));
+                    parsed.take(source.name, row, user, entry(kind, user, words, zone));
                 }
                 // liboath passes over it in silence.
                 None => parsed.skip(source.name, Some(row), "", "a type that pam_oath doesn't know"),
@@ -76,7 +80,12 @@ fn kind(word: &str) -> Option<(Option<u32>, u8)> {
     rest.starts_with('/').then_some((period, digits))
 }
 
-fn entry((period, digits): (Option<u32>, u8), user: &str, mut words: SplitAsciiWhitespace) -> Result<Entry, String> {
+fn entry(
+    (period, digits): (Option<u32>, u8),
+    user: &str,
+    mut words: SplitAsciiWhitespace,
+    zone: &Zone,
+) -> Result<Entry, String> {
     let pin = match words.next().ok_or("a row of fewer than four fields")? {
         "-" => Pin::None,
         "+" => Pin::Elsewhere,
@@ -97,7 +106,8 @@ fn entry((period, digits): (Option<u32>, u8), user: &str, mut words: SplitAsciiW
     };
     let mut login = Login { user: Some(user.to_owned()), pin, refuses_reuse: true, ..Login::default() };
     if let (Some(period), Some(last)) = (period, last) {
-        let time = time.and_then(local_time).ok_or("the time of the last code can't be read")?;
+        let time = time.and_then(|time| zone.seconds(time.strip_suffix('L')?));
+        let time = time.ok_or("the time of the last code can't be read")?;
         login.used = last_step(&secret, digits, period, last, time).into_iter().collect();
     }
     let mut entry = Entry::new(kind, secret);
@@ -125,34 +135,13 @@ fn hex(text: &str) -> Result<Secret, String> {
     filled.map_err(|error| error.to_string())
 }
 
-/// `%Y-%m-%dT%H:%M:%SL`: seconds since 1970 as if it were UTC; which zone it
-/// was in, the file doesn't say.
-fn local_time(text: &str) -> Option<u64> {
-    let (date, time) = text.strip_suffix('L')?.split_once('T')?;
-    let numbers = |text: &str, separator| -> Option<[u64; 3]> {
-        let mut parts = text.split(separator).map(|part| part.parse().ok());
-        let three = [parts.next()??, parts.next()??, parts.next()??];
-        parts.next().is_none().then_some(three)
-    };
-    let [year, month @ 1..=12, day @ 1..=31] = numbers(date, '-')? else { return None };
-    let [hour @ 0..=23, minute @ 0..=59, second @ 0..=60] = numbers(time, ':')? else { return None };
-    let year = Some(year).filter(|year| (1970..=9999).contains(year))?;
-    // Days since 1970 in years that begin in March, so that the leap day comes last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
-    Some(days.checked_sub(719_469)? * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-/// The step whose code was accepted at `time` in some time zone: the latest
-/// that fits, so that a used code is never taken for a new one.
+/// The step whose code was accepted at `time`. Where none near it fits, every
+/// step that could have been is taken for used, so that no code counts twice.
 fn last_step(secret: &Secret, digits: u8, period: u32, last: &str, time: u64) -> Option<u64> {
-    const NEAR: u64 = 4;
     let digits = Digits::new(digits).ok()?;
     let algorithm = Hash::Sha1.algorithm()?;
-    // From twelve hours behind UTC to fourteen ahead of it, by quarters of an hour.
-    (0..=26 * 4).find_map(|quarter| {
-        let centre = (time + 12 * 3600).checked_sub(quarter * 900)? / u64::from(period);
-        let steps = centre.saturating_sub(NEAR)..=centre + NEAR;
-        steps.rev().find(|&step| otp::code(secret, algorithm, digits, step).as_str() == last)
-    })
+    let centre = time / u64::from(period);
+    let fits = |step: &u64| otp::code(secret, algorithm, digits, *step).as_str() == last;
+    let near = centre.saturating_sub(NEAR)..=centre + NEAR;
+    near.rev().find(fits).or(Some(centre + NEAR))
 }

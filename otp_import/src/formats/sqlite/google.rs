@@ -39,10 +39,12 @@ impl Format for GoogleAuthenticator {
             return Err(source.error("a database, but not Google Authenticator's: it has no table of its accounts"));
         }
         rows(&connection, &present, source, parsed).map_err(|error| damaged(source, &error))?;
-        parsed.notes.push(format!(
-            "{}: the database holds no algorithm, digits and period; SHA1, 6 and 30 s are what the app uses",
-            source.name
-        ));
+        if !parsed.entries.is_empty() {
+            parsed.notes.push(format!(
+                "{}: the database holds no algorithm, digits and period; SHA1, 6 and 30 s are what the app uses",
+                source.name
+            ));
+        }
         Ok(())
     }
 }
