@@ -40,6 +40,9 @@ pub fn run<'a>(
         return Err(Failure::usage(format!("{} entries, and none was chosen", chosen.len()))
             .hint("add --select with a number of the table, once for each entry that may log in"));
     }
+    if let (true, Some(file)) = (chosen.is_empty(), parsed.empty.first()) {
+        return Err(Failure::no(format!("{file}: the file is empty")));
+    }
     if chosen.is_empty() {
         return Err(Failure::no("there is no entry that could be imported"));
     }

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use otp_import::pipe::Part;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
@@ -28,6 +28,9 @@ const IN_FOLDERS: [&str; 4] = [
     "com.google.android.apps.authenticator2/databases/databases",
     "com.google.android.apps.authenticator/databases/databases",
 ];
+
+/// So many symbolic links are followed on the way, as by the kernel.
+const MAX_LINKS: usize = 40;
 
 /// What SQLite keeps beside a database.
 const BESIDE: [(&str, Part); 3] = [("-wal", Part::Wal), ("-shm", Part::Shm), ("-journal", Part::Journal)];
@@ -79,8 +82,44 @@ fn open_folder(folder: &Path) -> Result<Opened, Failure> {
 
 fn open_one(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let links = if geteuid().is_root() { ResolveFlags::NO_SYMLINKS } else { ResolveFlags::empty() };
-    Ok(File::from(openat2(CWD, path, flags, Mode::empty(), links)?))
+    if !geteuid().is_root() {
+        return Ok(File::from(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::empty())?));
+    }
+    let path = without_links(path)?;
+    Ok(File::from(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?))
+}
+
+/// The same place by a path without symbolic links, if those on the way are
+/// root's own. One that is laid meanwhile is refused when it is opened.
+fn without_links(path: &Path) -> io::Result<PathBuf> {
+    let mut found = PathBuf::new();
+    let mut rest = std::path::absolute(path)?;
+    for _ in 0..MAX_LINKS {
+        let mut link = None;
+        let mut components = rest.components();
+        for component in components.by_ref() {
+            match component {
+                Component::ParentDir => drop(found.pop()),
+                component => found.push(component),
+            }
+            let metadata = std::fs::symlink_metadata(&found)?;
+            if metadata.is_symlink() {
+                link = Some(metadata);
+                break;
+            }
+        }
+        match link {
+            None => return Ok(found),
+            Some(link) if link.uid() != 0 => break,
+            Some(_) => {
+                let target = std::fs::read_link(&found)?;
+                found.pop();
+                // An absolute target begins anew by itself.
+                rest = target.join(components.as_path());
+            }
+        }
+    }
+    Err(Errno::LOOP.into())
 }
 
 /// What may be read, or what it is instead, and what to do.
@@ -102,7 +141,7 @@ fn check(metadata: &std::fs::Metadata) -> Result<(), (&'static str, &'static str
 fn failure(path: &Path, why: &io::Error) -> Failure {
     let failure = |what: &str| Failure::no(format!("{}: {what}", path.display()));
     match Errno::from_io_error(why) {
-        Some(Errno::LOOP) => failure("a symbolic link is on the way, and root follows none here")
+        Some(Errno::LOOP) => failure("a symbolic link of somebody else is on the way, and root does not follow it")
             .hint("give the path itself, as realpath prints it"),
         Some(Errno::NOENT) => failure("no such file"),
         Some(Errno::ACCESS | Errno::PERM) => failure("you may not read it"),

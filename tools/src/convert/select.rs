@@ -34,7 +34,8 @@ fn find<'a>(all: &[Numbered<'a>], word: &str) -> Result<Numbered<'a>, Failure> {
     }
     let ways: [fn(&Entry, &str) -> bool; 3] =
         [|entry, word| entry.title() == word, |entry, word| entry.name == word, |entry, word| entry.issuer == word];
-    for way in ways {
+    // An empty word would fit whatever has no name.
+    for way in ways.into_iter().filter(|_| !word.is_empty()) {
         let found: Vec<&Numbered> = all.iter().filter(|(_, entry)| way(entry, word)).collect();
         match found.as_slice() {
             [] => {}

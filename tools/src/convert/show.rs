@@ -1,7 +1,10 @@
 //! What was read, for people and for programs.
 
+use std::collections::BTreeMap;
+
 use otp_import::{Kind, Parsed};
 use otp_wire::SecretText;
+use otp_wire::frame;
 use otp_wire::syslog::escape;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -10,20 +13,24 @@ use super::select::Numbered;
 use crate::error::Failure;
 use crate::output::{Output, paint, table, wants_colour};
 
+/// The longest document in bytes.
+const MAX_DOCUMENT: usize = 512 * 1024 * 1024;
+/// So many duplicates are named.
+const MANY: usize = 20;
+/// So many rows without a secret are named.
+const ALL: usize = 1000;
+
 /// The table: no secrets in it.
 ///
 /// # Errors
 /// When it can't be printed.
 pub fn people(parsed: &Parsed, entries: &[Numbered], out: &mut Output) -> Result<(), Failure> {
-    let first = |number: usize| parsed.duplicates().into_iter().find(|(_, later)| later + 1 == number);
-    let many = entries.len() > 1000;
+    let same: BTreeMap<usize, usize> = parsed.duplicates().into_iter().map(|(first, later)| (later, first)).collect();
     let rows: Vec<Vec<String>> = entries
         .iter()
         .map(|(number, entry)| {
             let obstacle = entry.obstacle().map(|obstacle| format!("no: {obstacle}"));
-            // Looking for each is slow among many, and the notes name them anyway.
-            let same = if many { None } else { first(*number) };
-            let same = same.map(|(first, _)| format!("the same secret as {}", first + 1));
+            let same = same.get(&(number - 1)).map(|first| format!("the same secret as {}", first + 1));
             vec![
                 number.to_string(),
                 entry.issuer.clone(),
@@ -89,7 +96,8 @@ pub fn programs(parsed: &Parsed, entries: &[Numbered], out: &mut Output) -> Resu
             .map(|skipped| Skipped { row: skipped.row, name: &skipped.name, reason: &skipped.reason })
             .collect(),
     };
-    out.json(&document)
+    let line = frame::encode(&document, MAX_DOCUMENT).map_err(Failure::undecided)?;
+    out.print(std::str::from_utf8(&line).map_err(Failure::undecided)?)
 }
 
 fn shown(entry: &otp_import::Entry) -> Result<Entry<'_>, Failure> {
@@ -120,15 +128,22 @@ fn shown(entry: &otp_import::Entry) -> Result<Entry<'_>, Failure> {
 
 /// Says on standard error what a person should know beside the entries.
 pub fn remarks(parsed: &Parsed) {
-    for skipped in &parsed.skipped {
+    for skipped in parsed.skipped.iter().take(ALL) {
         let row = skipped.row.map_or_else(String::new, |row| format!(", row {row}"));
         let name = if skipped.name.is_empty() { String::new() } else { format!(" ({})", skipped.name) };
         remark("skipped", &format!("{}{row}{name}: {}", skipped.file, skipped.reason));
     }
-    for (first, later) in parsed.duplicates() {
+    if let Some(more @ 1..) = parsed.skipped.len().checked_sub(ALL) {
+        remark("skipped", &format!("{more} more rows; --to json names them all"));
+    }
+    let duplicates = parsed.duplicates();
+    for (first, later) in duplicates.iter().copied().take(MANY) {
         let title = |index: usize| parsed.entries.get(index).map(otp_import::Entry::title).unwrap_or_default();
         let (number, of) = (later + 1, first + 1);
         remark("note", &format!("{number} ({}) has the same secret as {of} ({})", title(later), title(first)));
+    }
+    if let Some(more @ 1..) = duplicates.len().checked_sub(MANY) {
+        remark("note", &format!("{more} more have the same secret as one before"));
     }
     parsed.notes.iter().for_each(|note| remark("note", note));
 }
