@@ -51,7 +51,7 @@ struct Row(&'static str, Access, Access, Access);
 
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
 /// is `Yes` here. Root is not in the table: root may everything.
-const TABLE: [Row; 17] = {
+const TABLE: [Row; 18] = {
     use Access::{No, WithCode, Yes};
     [
         // verb            others  self_service  own store
@@ -63,6 +63,7 @@ const TABLE: [Row; 17] = {
         Row("status", Yes, Yes, Yes),
         Row("set_back", No, No, WithCode),
         Row("enrol", No, WithCode, WithCode),
+        Row("import", No, WithCode, WithCode),
         Row("revoke", No, WithCode, WithCode),
         Row("scratch_new", No, WithCode, WithCode),
         Row("key_add", No, WithCode, WithCode),

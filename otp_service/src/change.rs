@@ -243,6 +243,7 @@ impl Service {
         let missing = || Stop::invalid("the account is missing");
         let (account, owner) = match ask {
             Ask::Enrol(message::Enrol { account, owner, .. })
+            | Ask::Import(message::Import { account, owner, .. })
             | Ask::ScratchNew(OwnerName { account, owner })
             | Ask::KeyAdd(KeyAdd { account, owner, .. }) => (account, owner.as_deref().or(Some(account))),
             Ask::Revoke(name) | Ask::Disable(name) | Ask::Enable(name) => {

@@ -18,12 +18,12 @@ use crate::service::{Asked, Decision, Service, Stop};
 const MIN_BITS: usize = 128;
 
 /// A credential that is ready to be put into a record.
-struct New {
-    account: Account,
-    key: Option<Fingerprint>,
-    note: Option<String>,
-    credential: Credential,
-    set: Option<ScratchSet>,
+pub(crate) struct New {
+    pub account: Account,
+    pub key: Option<Fingerprint>,
+    pub note: Option<String>,
+    pub credential: Credential,
+    pub set: Option<ScratchSet>,
 }
 
 impl Service {
@@ -123,10 +123,8 @@ fn new_credential(ask: &Enrol, account: &Account, now: UnixTime) -> Result<Crede
         ("hotp", Some(_)) => return Err(Stop::invalid("an HOTP credential has no period")),
         _ => return Err(Stop::invalid("the kind is totp or hotp")),
     };
-    let mut bits = [0; 5];
-    getrandom::fill(&mut bits).map_err(|_| otp_store::Error::Random)?;
     Ok(Credential {
-        id: CredentialId::from_random(bits),
+        id: new_id()?,
         label: label(ask.label.as_deref(), account)?,
         display: None,
         algorithm,
@@ -141,8 +139,15 @@ fn new_credential(ask: &Enrol, account: &Account, now: UnixTime) -> Result<Crede
     })
 }
 
+/// A random id.
+pub(crate) fn new_id() -> Result<CredentialId, Stop> {
+    let mut bits = [0; 5];
+    getrandom::fill(&mut bits).map_err(|_| otp_store::Error::Random)?;
+    Ok(CredentialId::from_random(bits))
+}
+
 /// The label that is asked for, or the account's name made to fit.
-fn label(wanted: Option<&str>, account: &Account) -> Result<Label, Stop> {
+pub(crate) fn label(wanted: Option<&str>, account: &Account) -> Result<Label, Stop> {
     match wanted {
         Some(label) => label.parse().map_err(Stop::invalid),
         None => {
@@ -187,7 +192,7 @@ impl From<otp_core::secret::SecretError> for NoRandom {
 }
 
 /// Puts a new credential into a record, if there is room for it.
-fn add(mut record: Record, new: New) -> Result<Record, String> {
+pub(crate) fn add(mut record: Record, new: New) -> Result<Record, String> {
     let active = |credential: &&Credential| credential.state == State::Active;
     if record.credentials.len() >= MAX_CREDENTIALS {
         return Err(format!("{} has {MAX_CREDENTIALS} credentials already, revoked ones counted", record.owner));

@@ -15,6 +15,7 @@ pub mod change;
 pub mod config;
 pub mod enrol;
 pub mod harden;
+pub mod import;
 pub mod journal;
 pub mod lines;
 pub mod listen;

@@ -144,7 +144,7 @@ impl Service {
     pub(crate) fn authorise(&self, asked: &Asked, ask: &Ask, code: Option<&SecretText>) -> Result<(), Stop> {
         let (account, owner) = self.concerned(asked, ask)?;
         let owners = self.store.owners(Some(&account))?;
-        let enrolling = matches!(ask, Ask::Enrol(_));
+        let enrolling = matches!(ask, Ask::Enrol(_) | Ask::Import(_));
         if owners.is_empty() && enrolling && self.settings.self_enrol && self.is_new(owner.as_ref())? {
             return Ok(());
         }

@@ -135,6 +135,7 @@ impl Service {
             Ask::Status {} => self.status(asked),
             Ask::Audit(filter) => self.audit(&filter),
             Ask::Enrol(enrol) => self.enrol(asked, &enrol),
+            Ask::Import(import) => self.import(asked, &import),
             Ask::Resync(resync) => self.resync(asked, &resync),
             Ask::SetBack(ask) => self.set_back(asked, &ask),
             Ask::Revoke(name) => self.revoke(asked, &name),

@@ -180,7 +180,8 @@ fn once(plan: &Plan) -> Result<(), Failure> {
 /// A user's first enrolment makes the user's store; there is nobody else to do
 /// it. Half a store is not made whole: then something was lost.
 fn prepare_user_store(plan: &Plan, line: &[u8]) -> Result<(), Failure> {
-    let enrols = frame::decode::<Request>(line).is_ok_and(|request| matches!(request.ask, Ask::Enrol(_)));
+    let enrols =
+        frame::decode::<Request>(line).is_ok_and(|request| matches!(request.ask, Ask::Enrol(_) | Ask::Import(_)));
     if !enrols || plan.store.exists() || plan.keys.exists() {
         return Ok(());
     }

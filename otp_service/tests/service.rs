@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
 
+#[path = "service/import.rs"]
+mod import;
+
 use std::sync::Arc;
 
 use otp_core::{Algorithm, Digits, Fingerprint, Secret, otp};
@@ -133,6 +136,7 @@ fn weakening(credential: &str) -> Vec<Ask> {
     let account = ACCOUNT.to_owned();
     vec![
         Ask::Enrol(enrol(ACCOUNT, None, None)),
+        Ask::Import(import::import(&[import::totp("new")])),
         Ask::Revoke(CredentialName { account: Some(account.clone()), credential: credential.to_owned() }),
         Ask::Unlock(Unlock { account: account.clone(), key: None }),
         Ask::Disable(CredentialName { account: Some(account.clone()), credential: credential.to_owned() }),
@@ -176,7 +180,7 @@ fn a_uid_is_not_a_second_factor() {
             assert!(is_turned_away(&world.ask(peer, ask)), "{peer:?} {verb} without a code");
         }
         assert_eq!(format!("{:?}", world.ask(ROOT, Ask::List(Selection::default()))), before);
-        for (number, ask) in weakening(&enrolled.credential).into_iter().enumerate().take(2) {
+        for (number, ask) in weakening(&enrolled.credential).into_iter().enumerate().take(3) {
             let verb = ask.verb();
             let outcome = world.ask_with(peer, ask, "000000");
             assert!(is_turned_away(&outcome), "{peer:?} {verb} with a wrong code ({number})");

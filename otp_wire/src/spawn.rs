@@ -46,13 +46,7 @@ impl SpawnVerifier {
     /// # Errors
     /// When it is in neither place.
     pub fn beside_caller() -> io::Result<PathBuf> {
-        let caller = std::env::current_exe()?;
-        let folder = caller.parent().ok_or(io::ErrorKind::NotFound)?;
-        let places = [folder.join("oathgated"), folder.join("../libexec/oathgate/oathgated")];
-        places.into_iter().find(|place| place.is_file()).ok_or_else(|| {
-            let text = format!("no oathgated in {} or its ../libexec/oathgate", folder.display());
-            io::Error::new(io::ErrorKind::NotFound, text)
-        })
+        beside_caller("oathgated")
     }
 
     fn start(&self) -> io::Result<(Started, OwnedFd)> {
@@ -68,6 +62,20 @@ impl SpawnVerifier {
             .spawn()?;
         Ok((Started(child), ours))
     }
+}
+
+/// The program called `name` beside the calling one, or in `../libexec/oathgate`.
+///
+/// # Errors
+/// When it is in neither place.
+pub fn beside_caller(name: &str) -> io::Result<PathBuf> {
+    let caller = std::env::current_exe()?;
+    let folder = caller.parent().ok_or(io::ErrorKind::NotFound)?;
+    let places = [folder.join(name), folder.join("../libexec/oathgate").join(name)];
+    places.into_iter().find(|place| place.is_file()).ok_or_else(|| {
+        let text = format!("no {name} in {} or its ../libexec/oathgate", folder.display());
+        io::Error::new(io::ErrorKind::NotFound, text)
+    })
 }
 
 /// A connected pair of sockets: ours, which does not block, and the one that

@@ -5,6 +5,7 @@ pub mod cdylib;
 pub mod fake_verifier;
 pub mod ffi;
 pub mod oathgated;
+pub mod phone;
 pub mod process;
 pub mod sshd;
 pub mod state;

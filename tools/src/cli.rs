@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use otp_core::{Account, Algorithm, Fingerprint, Label, Owner};
 
+use crate::convert::arguments::{Convert, Import};
+
 /// One-time codes for logins: enrol, look, revoke.
 #[derive(Debug, Parser)]
 #[command(
@@ -45,6 +47,10 @@ pub struct Reach {
 pub enum Verb {
     /// Make a new code and show its QR code once
     Enrol(Enrol),
+    /// Read the secrets that an authenticator wrote, and write them in another form; needs no verifier
+    Convert(Convert),
+    /// Make login credentials of chosen secrets that an authenticator or another PAM module wrote
+    Import(Import),
     /// Show what is enrolled, without secrets
     List(List),
     /// Show one credential, without its secret

@@ -96,7 +96,7 @@ fn ask(client: &Client, arguments: &Enrol, key: Option<&SshKey>) -> Result<Enrol
 }
 
 /// A comment made to fit the alphabet of labels.
-fn label_of(comment: &str) -> Option<String> {
+pub fn label_of(comment: &str) -> Option<String> {
     let fits = |c: char| if c.is_ascii_alphanumeric() || "._@-".contains(c) { c } else { '-' };
     let label: String = comment.chars().map(fits).take(64).collect();
     let label = label.trim_matches('-');

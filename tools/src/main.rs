@@ -10,6 +10,7 @@ mod backup;
 mod cli;
 mod client;
 mod clock;
+mod convert;
 mod credential;
 mod doctor;
 mod enrol;

@@ -65,8 +65,7 @@ impl<'a> Output<'a> {
         Self { sink: Box::new(Stdout), style: Style::of_stdout() }
     }
 
-    /// Somewhere else, for tests.
-    #[cfg(test)]
+    /// Somewhere else: a file, a test.
     pub fn to(sink: impl Write + 'a, style: Style) -> Self {
         Self { sink: Box::new(sink), style }
     }

@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
-use crate::{audit, backup, credential, doctor, enrol, init, key, list, pages, scratch, ssh, status, verify};
+use crate::{audit, backup, convert, credential, doctor, enrol, init, key, list, pages, scratch, ssh, status, verify};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -34,6 +34,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let client = || Client::new(&cli.reach, &Console);
     match &cli.verb {
         Verb::Enrol(arguments) => enrol::run(&client()?, arguments, out),
+        Verb::Convert(arguments) => convert::run(arguments, out),
+        Verb::Import(arguments) => convert::import::run(client, arguments, out),
         Verb::List(arguments) => list::run(&client()?, arguments, out),
         Verb::Show(named) => credential::show(&client()?, named, out),
         Verb::Revoke(named) => credential::change(&client()?, named, Ask::Revoke, out),

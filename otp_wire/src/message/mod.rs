@@ -9,12 +9,14 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub mod import;
 pub mod login;
 pub mod management;
 pub mod report;
 
 use crate::SecretText;
 
+pub use import::{Import, Imported, ImportedFactor};
 pub use login::{Login, MAX_KEYS, Verify};
 pub use management::{
     AuditFilter, CredentialName, Enrol, KeyAdd, KeyName, KeyPolicy, OwnerName, PAGE, Rename, Resync, Selection,
@@ -128,6 +130,8 @@ pub enum Ask<S: Scope = Everything> {
     Status {},
     /// A new credential. [`Outcome::Enrolled`].
     Enrol(S::Of<Enrol>),
+    /// Credentials that another program made. [`Outcome::Done`].
+    Import(S::Of<Import>),
     /// Are these two consecutive codes? Spends them, and follows the device.
     /// [`Outcome::Accepted`] or [`Outcome::Refused`].
     Resync(S::Of<Resync>),
@@ -165,6 +169,7 @@ impl<S: Scope> Ask<S> {
             Self::List(_) => "list",
             Self::Status {} => "status",
             Self::Enrol(_) => "enrol",
+            Self::Import(_) => "import",
             Self::Resync(_) => "resync",
             Self::SetBack(_) => "set_back",
             Self::Disable(_) => "disable",

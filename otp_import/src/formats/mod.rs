@@ -1,0 +1,21 @@
+//! One module for each format, or for formats that are nearly one.
+
+mod libpam;
+mod migration;
+mod picture;
+mod sqlite;
+mod uris;
+mod users_oath;
+
+use crate::Format;
+
+/// All formats, the most particular first: several may look like text.
+pub(crate) const ALL: &[&dyn Format] = &[
+    &sqlite::GoogleAuthenticator,
+    &sqlite::MicrosoftAuthenticator,
+    &picture::Picture,
+    &libpam::StateFile,
+    &migration::Migration,
+    &uris::Uris,
+    &users_oath::UsersOath,
+];

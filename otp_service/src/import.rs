@@ -1,0 +1,149 @@
+//! `import`: credentials that another program made, all of them or none.
+
+use otp_core::otp::Period;
+use otp_core::record::{Factor, MAX_CREDENTIALS_A_DOOR, State};
+use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
+use otp_core::{Account, Credential, Digits, Fingerprint, Record, Secret, UnixTime};
+use otp_store::{AuditRow, Whose, scratch_hash};
+use otp_wire::SecretText;
+use otp_wire::message::{Import, Imported, ImportedFactor, Outcome};
+
+use crate::access::Role;
+use crate::enrol::{New, add, label, new_id};
+use crate::lines;
+use crate::service::{Asked, Decision, Service, Stop};
+
+/// The shortest secret that is taken without being insisted on, in bits: what
+/// google-authenticator made for years.
+const MIN_BITS: usize = 80;
+/// The widest window, in steps before and after (the codec's own limit).
+const MAX_WINDOW: u8 = 8;
+/// At most so many scratch codes come along.
+const MAX_SCRATCH: usize = 20;
+
+impl Service {
+    pub(crate) fn import(&self, asked: &Asked, ask: &Import) -> Result<Outcome, Stop> {
+        let account = self.own_account(asked.peer, &ask.account)?;
+        let owner = self.owner_for(asked, &account, ask.owner.as_deref())?;
+        if ask.allow_weak && asked.peer.role == Role::Account {
+            return Err(Stop::Denied("Only root may import a secret of fewer than 80 bits.".to_owned()));
+        }
+        if !(1..=MAX_CREDENTIALS_A_DOOR).contains(&ask.credentials.len()) {
+            return Err(Stop::Invalid(format!("1 to {MAX_CREDENTIALS_A_DOOR} credentials are imported at once")));
+        }
+        let key: Option<Fingerprint> = ask.key.as_deref().map(str::parse).transpose().map_err(Stop::invalid)?;
+        let place = Place { account, key, note: ask.note.as_deref().map(lines::bounded) };
+        let credentials: Vec<Credential> = ask
+            .credentials
+            .iter()
+            .map(|imported| credential(imported, ask.allow_weak, &place.account, asked.now))
+            .collect::<Result<_, _>>()?;
+        let set = scratch_set(&ask.scratch, asked.now)?;
+        let mut row = asked.row("change", "");
+        row.account = place.account.to_string();
+        row.owner = owner.to_string();
+        row.key = key.map(|key| key.to_string()).unwrap_or_default();
+        self.transact(asked, Whose::Owner(owner.clone()), move |record| {
+            let record = record.unwrap_or_else(|| Record::new(owner));
+            let done = done(&credentials, &place);
+            let rows = credentials.iter().map(|new| AuditRow { reason: format!("imported {}", new.id), ..row.clone() });
+            let audit = rows.collect();
+            match add_all(record, credentials, &place, set) {
+                Ok(record) => Decision { record: Some(record), audit, outcome: Outcome::Done(done) },
+                Err(line) => Decision { record: None, audit: vec![], outcome: Outcome::Invalid(line) },
+            }
+        })
+    }
+}
+
+/// Where the credentials count.
+struct Place {
+    account: Account,
+    key: Option<Fingerprint>,
+    note: Option<String>,
+}
+
+fn credential(imported: &Imported, allow_weak: bool, account: &Account, now: UnixTime) -> Result<Credential, Stop> {
+    let secret = Secret::from_base32(imported.secret.expose()).map_err(Stop::invalid)?;
+    if secret.bits() < MIN_BITS && !allow_weak {
+        let bits = secret.bits();
+        return Err(Stop::Invalid(format!("a secret has {bits} bits; fewer than {MIN_BITS} only with --allow-weak")));
+    }
+    Ok(Credential {
+        id: new_id()?,
+        label: label(imported.label.as_deref(), account)?,
+        display: imported.display.as_deref().map(|text| lines::bounded(text).chars().take(64).collect()),
+        algorithm: imported.algorithm.parse().map_err(Stop::invalid)?,
+        digits: Digits::new(imported.digits).map_err(Stop::invalid)?,
+        secret,
+        factor: factor(imported.factor)?,
+        created: now,
+        confirmed: None,
+        last_used: None,
+        state: State::Active,
+        barred: None,
+    })
+}
+
+fn factor(imported: ImportedFactor) -> Result<Factor, Stop> {
+    match imported {
+        ImportedFactor::Hotp { next: u64::MAX } => Err(Stop::invalid("the counter is at its end")),
+        ImportedFactor::Hotp { next } => Ok(Factor::Hotp { next }),
+        ImportedFactor::Totp { window: 9.., .. } => {
+            Err(Stop::Invalid(format!("a window has at most {MAX_WINDOW} steps before and after")))
+        }
+        ImportedFactor::Totp { period, last_step, skew, window } => {
+            let period = Period::new(period).map_err(Stop::invalid)?;
+            Ok(Factor::Totp { period, last_step, skew, window })
+        }
+    }
+}
+
+/// Hashed before the transaction: it takes some milliseconds a code.
+fn scratch_set(codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>, Stop> {
+    if codes.is_empty() {
+        return Ok(None);
+    }
+    if codes.len() > MAX_SCRATCH {
+        return Err(Stop::Invalid(format!("at most {MAX_SCRATCH} scratch codes are imported")));
+    }
+    let salt = scratch_hash::salt()?;
+    let mut set = ScratchSet { kind: ScratchKind::EightDigits, salt, created: now, codes: vec![] };
+    for code in codes {
+        let digits = code.expose().as_bytes();
+        if digits.len() != 8 || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Stop::invalid("an imported scratch code has eight digits"));
+        }
+        set.codes.push(HashedCode { hash: scratch_hash::hash(digits, &salt)?, used: None });
+    }
+    Ok(Some(set))
+}
+
+/// Puts all of them into a record, or says what is in the way of one.
+fn add_all(
+    mut record: Record,
+    credentials: Vec<Credential>,
+    place: &Place,
+    set: Option<ScratchSet>,
+) -> Result<Record, String> {
+    for credential in credentials {
+        // A code would count twice, and a revoked secret would come back.
+        if let Some(same) = record.credentials.iter().find(|known| known.secret == credential.secret) {
+            let revoked = if matches!(same.state, State::Revoked { .. }) { ", revoked," } else { "" };
+            return Err(format!("{} has this secret already{revoked} as {} ({})", record.owner, same.label, same.id));
+        }
+        let (account, key, note) = (place.account.clone(), place.key, place.note.clone());
+        record = add(record, New { account, key, note, credential, set: None })?;
+    }
+    if let Some(set) = set {
+        record.scratch.retain(|set| set.kind != ScratchKind::EightDigits);
+        record.scratch.push(set);
+    }
+    Ok(record)
+}
+
+fn done(credentials: &[Credential], place: &Place) -> String {
+    let names: Vec<String> = credentials.iter().map(|new| format!("{} ({})", new.label, new.id)).collect();
+    let many = if names.len() == 1 { "credential" } else { "credentials" };
+    format!("Imported {} {many} for {}: {}", names.len(), place.account, names.join(", "))
+}

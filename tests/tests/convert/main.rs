@@ -1,0 +1,10 @@
+//! `oathgate convert` and `oathgate import`, with the program that reads files.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod confined;
+mod forms;
+mod import;
+mod world;

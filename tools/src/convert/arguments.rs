@@ -1,0 +1,88 @@
+//! What may be typed after `convert` and `import`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use otp_core::{Account, Label, Owner};
+
+use crate::cli::Json;
+
+/// Arguments of `convert`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The format of each file is told by its content; a folder copied from an Android phone will do.
+
+Examples:
+  oathgate convert databases                            what is in it, without secrets
+  oathgate convert export.txt --to json --output new.json
+  oathgate convert - --to uri --select 2                URIs or an export's text from standard input")]
+pub struct Convert {
+    /// What an authenticator wrote: a file, a folder copied from a phone, or - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "formats")]
+    pub files: Vec<PathBuf>,
+    /// In which form
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    pub to: Target,
+    /// Only this entry, by its number in the table or by its name; may be given several times
+    #[arg(long, value_name = "N|NAME")]
+    pub select: Vec<String>,
+    /// Write into this new file, which only you can read
+    #[arg(long, short, value_name = "NEW")]
+    pub output: Option<PathBuf>,
+    /// List the formats that are read
+    #[arg(long, exclusive = true)]
+    pub formats: bool,
+}
+
+/// The forms that `convert` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// A table for people, without secrets
+    Table,
+    /// JSON with everything, secrets included
+    Json,
+    /// otpauth:// URIs, one a line
+    Uri,
+    /// otpauth-migration:// texts, which Google Authenticator imports; ten entries a line
+    Migration,
+    /// A state file of google-authenticator's PAM module; of one entry
+    Libpam,
+    /// Lines for pam_oath
+    UsersOath,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing is accepted for a login that was not chosen: without --select and with more than one
+entry the table is shown, and nothing is imported.
+
+Examples:
+  oathgate import ~/.google_authenticator               keeps window, skew, used codes, scratch codes
+  sudo oathgate import export.txt --select 3 --account alice")]
+pub struct Import {
+    /// What an authenticator or another PAM module wrote: a file, a phone's folder, or -
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// This entry, by its number in the table or by its name; may be given several times
+    #[arg(long, value_name = "N|NAME")]
+    pub select: Vec<String>,
+    /// The login name [default: your own]
+    #[arg(long)]
+    pub account: Option<Account>,
+    /// The person whose codes they are, where several share an account [default: the account's name]
+    #[arg(long)]
+    pub owner: Option<Owner>,
+    /// Bind them to this SSH key; without it they count where no key is used (su, sudo, login)
+    #[arg(long, value_name = "FILE.pub|SHA256:…")]
+    pub ssh_key: Option<String>,
+    /// Short name, for one entry [default: made from the entry's name]
+    #[arg(long)]
+    pub label: Option<Label>,
+    /// Take secrets of fewer than 80 bits, which can be guessed
+    #[arg(long)]
+    pub allow_weak: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}

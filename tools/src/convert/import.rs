@@ -1,0 +1,178 @@
+//! `import`: login credentials of exactly the entries that were chosen, all of
+//! them or none.
+
+use otp_import::entry::{Entry, Kind, Login, Obstacle, Pin};
+use otp_wire::message::{Import as ImportAsk, Imported, ImportedFactor};
+use otp_wire::{Ask, SecretText};
+use zeroize::Zeroizing;
+
+use super::arguments::Import;
+use super::reader;
+use super::select::{Numbered, select};
+use super::show::{self, remark};
+use crate::client::Client;
+use crate::credential::done;
+use crate::enrol::label_of;
+use crate::error::Failure;
+use crate::key::SshKey;
+use crate::output::Output;
+
+/// The widest window that a credential can have, in steps before and after.
+const MAX_WINDOW: u8 = 8;
+/// How far a verifier looks ahead for HOTP.
+const LOOK_AHEAD: u8 = otp_core::matching::LOOK_AHEAD as u8;
+
+/// Imports what was chosen.
+///
+/// # Errors
+/// When nothing was chosen, something of it can't be used, or the verifier
+/// refuses; then nothing is imported.
+pub fn run<'a>(
+    client: impl FnOnce() -> Result<Client<'a>, Failure>,
+    arguments: &Import,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let parsed = reader::read(&arguments.files)?;
+    show::remarks(&parsed);
+    let chosen = select(&parsed, &arguments.select)?;
+    if arguments.select.is_empty() && chosen.len() > 1 {
+        show::people(&parsed, &chosen, out)?;
+        return Err(Failure::usage(format!("{} entries, and none was chosen", chosen.len()))
+            .hint("add --select with a number of the table, once for each entry that may log in"));
+    }
+    if let (true, Some(file)) = (chosen.is_empty(), parsed.empty.first()) {
+        return Err(Failure::no(format!("{file}: the file is empty")));
+    }
+    if chosen.is_empty() {
+        return Err(Failure::no("there is no entry that could be imported"));
+    }
+    for entry in &chosen {
+        fits(entry, arguments.allow_weak)?;
+    }
+    distinct(&chosen)?;
+    let client = client()?;
+    let line = client.done(Ask::Import(ask(&client, &chosen, arguments)?))?;
+    chosen.iter().for_each(|(_, entry)| name_losses(entry));
+    done(&line, arguments.json.json, out)
+}
+
+fn fits((number, entry): &Numbered, allow_weak: bool) -> Result<(), Failure> {
+    let reason = match entry.obstacle() {
+        None => return Ok(()),
+        Some(Obstacle::Weak(_)) if allow_weak => return Ok(()),
+        Some(reason) => reason,
+    };
+    Err(Failure::no(format!("{number} ({}) is not for a login: {reason}", entry.title()))
+        .hint("nothing was imported; oathgate convert shows which entries are"))
+}
+
+/// One code must not count twice.
+fn distinct(chosen: &[Numbered]) -> Result<(), Failure> {
+    for (place, (number, entry)) in chosen.iter().enumerate() {
+        if let Some((first, _)) = chosen.iter().take(place).find(|(_, other)| other.secret == entry.secret) {
+            return Err(Failure::no(format!("{number} ({}) has the same secret as {first}", entry.title()))
+                .hint("nothing was imported; choose one of them"));
+        }
+    }
+    Ok(())
+}
+
+fn ask(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<ImportAsk, Failure> {
+    let key = arguments.ssh_key.as_deref().map(SshKey::read).transpose()?;
+    if arguments.label.is_some() && chosen.len() > 1 {
+        return Err(Failure::usage("--label names one entry, and several were chosen"));
+    }
+    let mut credentials: Vec<Imported> = Vec::new();
+    for (_, entry) in chosen {
+        let wanted = arguments.label.as_ref().map(ToString::to_string).or_else(|| label_of(&entry.title()));
+        let label =
+            if entry.name.is_empty() && entry.issuer.is_empty() && arguments.label.is_none() { None } else { wanted };
+        let label = label.map(|label| free(label, &credentials));
+        credentials.push(imported(entry, label)?);
+    }
+    let logins = chosen.iter().filter_map(|(_, entry)| entry.login.as_deref());
+    Ok(ImportAsk {
+        account: client.account(arguments.account.as_ref())?.to_string(),
+        owner: arguments.owner.as_ref().map(ToString::to_string),
+        key: key.as_ref().map(|key| key.fingerprint.to_string()),
+        note: key.and_then(|key| key.comment),
+        credentials,
+        scratch: logins.flat_map(|login| &login.scratch).filter_map(scratch).collect(),
+        allow_weak: arguments.allow_weak,
+    })
+}
+
+/// The label, or with a number behind it where another one has it already.
+fn free(label: String, others: &[Imported]) -> String {
+    let taken = |label: &str| others.iter().any(|other| other.label.as_deref() == Some(label));
+    let numbered = (2..).map(|number| {
+        let end = format!("-{number}");
+        format!("{}{end}", label.get(..64 - end.len()).unwrap_or(&label))
+    });
+    std::iter::once(label.clone()).chain(numbered).find(|label| !taken(label)).unwrap_or(label)
+}
+
+fn scratch(code: &otp_import::entry::EightDigits) -> Option<SecretText> {
+    SecretText::new(&Zeroizing::new(code.expose().to_string()))
+}
+
+fn imported(entry: &Entry, label: Option<String>) -> Result<Imported, Failure> {
+    let secret = SecretText::new(&entry.secret.to_base32());
+    Ok(Imported {
+        display: label.as_ref().map(|_| entry.title()),
+        label,
+        secret: secret.ok_or_else(|| Failure::undecided("a secret can't be sent"))?,
+        algorithm: entry.algorithm.name().to_owned(),
+        digits: entry.digits,
+        factor: factor(entry)?,
+    })
+}
+
+fn factor(entry: &Entry) -> Result<ImportedFactor, Failure> {
+    match entry.kind {
+        Kind::Hotp { next, .. } => Ok(ImportedFactor::Hotp { next }),
+        Kind::Totp { period } | Kind::Steam { period } => {
+            let period = u16::try_from(period).map_err(|_| Failure::no("a period that no login takes"))?;
+            let login = entry.login.as_deref();
+            Ok(ImportedFactor::Totp {
+                period,
+                last_step: login.and_then(|login| login.used.iter().max().copied()),
+                skew: login.map_or(0, |login| login.skew),
+                window: login.and_then(|login| login.window).map_or(1, steps),
+            })
+        }
+    }
+}
+
+/// google-authenticator's WINDOW_SIZE counts all codes, from -(w-1)/2 to w/2.
+fn steps(window: u8) -> u8 {
+    (window / 2).min(MAX_WINDOW)
+}
+
+/// Names what of another verifier's file a credential can't hold.
+fn name_losses(entry: &Entry) {
+    let Some(login) = &entry.login else { return };
+    for loss in losses(login, entry.kind) {
+        remark("note", &format!("{}: {loss}", entry.title()));
+    }
+}
+
+fn losses(login: &Login, kind: Kind) -> Vec<String> {
+    let mut losses = Vec::new();
+    match (kind, login.window) {
+        (Kind::Hotp { .. }, Some(window)) if window > LOOK_AHEAD => {
+            losses.push(format!("codes count up to {LOOK_AHEAD} ahead, not {window}"));
+        }
+        (Kind::Totp { .. }, Some(window)) if window / 2 > MAX_WINDOW => {
+            losses.push(format!("{MAX_WINDOW} steps before and after count, not {}", window / 2));
+        }
+        _ => {}
+    }
+    if login.rate.is_some_and(|rate| rate != (3, 30)) {
+        losses.push("its rate limit is not kept: three wrong codes in 30 s, for everybody".to_owned());
+    }
+    if login.pin != Pin::None {
+        losses.push("its PIN is not kept: let a password module ask for one".to_owned());
+    }
+    losses
+}

@@ -1,0 +1,123 @@
+//! Having files read by `oathgate-import`, which has no rights and little memory.
+
+use std::fs::File;
+use std::io::{ErrorKind, IoSlice, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use otp_import::pipe::{self, Answer, MAX_ANSWER, MEMORY, SECONDS};
+use otp_import::{Error, Parsed};
+use otp_wire::frame::reserve;
+use otp_wire::spawn::beside_caller;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg, socketpair,
+};
+use zeroize::Zeroizing;
+
+use super::open::{self, Opened};
+use crate::error::Failure;
+
+/// Reads files; all of them, or none.
+///
+/// # Errors
+/// When one can't be read, which is named, or the program is missing.
+pub fn read(paths: &[PathBuf]) -> Result<Parsed, Failure> {
+    let opened = paths.iter().map(|path| open::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let (child, socket) = start()?;
+    for file in opened {
+        match send(&socket, file) {
+            Ok(()) => {}
+            // It has said why by now.
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => break,
+            Err(error) => return Err(Failure::undecided(format!("can't pass a file on: {error}"))),
+        }
+    }
+    drop(socket);
+    match answer(child)? {
+        Answer::Parsed(parsed) => Ok(parsed),
+        Answer::Error(Error { file, reason, hint }) => {
+            let failure = Failure::no(format!("{file}: {reason}"));
+            Err(match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            })
+        }
+    }
+}
+
+/// A started program, which is always ended and waited for.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start() -> Result<(Started, OwnedFd), Failure> {
+    let failed = |error: std::io::Error| Failure::undecided(format!("can't start oathgate-import: {error}"));
+    let program = beside_caller("oathgate-import").map_err(|error| {
+        Failure::undecided(error).hint("install oathgate-import beside oathgate, or into ../libexec/oathgate")
+    })?;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(|errno| failed(errno.into()))?;
+    let child = Command::new(program)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(failed)?;
+    Ok((Started(child), ours))
+}
+
+fn send(socket: &OwnedFd, file: Opened) -> std::io::Result<()> {
+    let (parts, descriptors): (Vec<_>, Vec<File>) = file.parts.into_iter().unzip();
+    let message = serde_json::to_vec(&pipe::File { name: file.name, parts })?;
+    let borrowed: Vec<BorrowedFd> = descriptors.iter().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !ancillary.push(SendAncillaryMessage::ScmRights(&borrowed)) {
+        return Err(ErrorKind::InvalidInput.into());
+    }
+    sendmsg(socket, &[IoSlice::new(&message)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+fn answer(mut child: Started) -> Result<Answer, Failure> {
+    let broken = |error: std::io::Error| Failure::undecided(format!("oathgate-import can't be understood: {error}"));
+    let stdout = child.0.stdout.take().ok_or_else(|| broken(ErrorKind::BrokenPipe.into()))?;
+    let bytes = all(stdout).map_err(broken)?;
+    let status = child.0.wait().map_err(broken)?;
+    if status.success() {
+        return pipe::receive(&bytes).map_err(broken);
+    }
+    let (megabytes, nothing) = (MEMORY >> 20, "nothing was read");
+    Err(match status.signal() {
+        Some(_) => Failure::no(format!(
+            "reading it takes more than {megabytes} MB of memory or {SECONDS} s, which is not allowed; {nothing}"
+        ))
+        .hint("is it really what an authenticator wrote? if so, give it in smaller pieces"),
+        None => Failure::undecided(format!("oathgate-import failed ({status}); {nothing}"))
+            .hint("are oathgate and oathgate-import of the same version?"),
+    })
+}
+
+/// Everything it says; what moves is wiped where it was.
+fn all(mut stdout: ChildStdout) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    let mut chunk = Zeroizing::new([0; 64 * 1024]);
+    loop {
+        let count = stdout.read(&mut chunk[..])?;
+        if count == 0 {
+            return Ok(bytes);
+        }
+        reserve(&mut bytes, count, MAX_ANSWER)?;
+        bytes.extend_from_slice(chunk.get(..count).unwrap_or_default());
+    }
+}
