@@ -8,6 +8,7 @@
 use subtle::ConstantTimeEq;
 
 use crate::door::{self, Limits};
+use crate::grant::{self, Origin};
 use crate::matching::Match;
 use crate::otp::{self, Algorithm, Digits, Period};
 use crate::record::{Credential, Entry, Proof, Record, State};
@@ -107,6 +108,8 @@ pub enum Refusal {
 pub enum Admission {
     /// No: every key's policy is met without one.
     Pass,
+    /// No: there is a grant for every key that asks for one.
+    Granted,
     /// Yes, ask.
     Ask {
         /// The label of the credential, where it is the only one.
@@ -119,12 +122,22 @@ pub enum Admission {
 }
 
 /// Says whether a code is needed. Spends nothing and counts nothing.
-pub fn admit(record: &Record, account: &Account, shown: Shown<'_>, limits: Limits, now: UnixTime) -> Admission {
+pub fn admit(
+    record: &Record,
+    account: &Account,
+    shown: Shown<'_>,
+    origin: &Origin<'_>,
+    limits: Limits,
+    now: UnixTime,
+) -> Admission {
     let Some(candidates) = Candidates::find(record, account, shown, now) else {
         return Admission::Refuse(Refusal::NotEnrolled);
     };
     if !candidates.asks {
         return Admission::Pass;
+    }
+    if grant::covers(record, account, &candidates.asking, origin) {
+        return Admission::Granted;
     }
     let closed = door::closed(&record.doors, account, &candidates.proof, limits, now);
     let active: Vec<&Credential> =
@@ -197,6 +210,8 @@ pub(crate) struct Candidates {
     pub(crate) ids: Vec<CredentialId>,
     pub(crate) proof: Proof,
     asks: bool,
+    /// The keys that ask for a code.
+    asking: Vec<Fingerprint>,
 }
 
 /// Who may be asked for a code here; only `only`, if it is named.
@@ -214,7 +229,10 @@ pub(crate) fn candidates(
 
 impl Candidates {
     fn find(record: &Record, account: &Account, shown: Shown<'_>, now: UnixTime) -> Option<Self> {
-        let one = |entry: &Entry, proof| Self { ids: entry.credentials.clone(), proof, asks: entry.policy.asks(now) };
+        let one = |entry: &Entry, proof| {
+            let (ids, asking) = (entry.credentials.clone(), vec![]);
+            Self { ids, proof, asks: entry.policy.asks(now), asking }
+        };
         // The policy of a way in without a key says nothing about a key.
         let unbound = |entry: &Entry, proof| Self { asks: true, ..one(entry, proof) };
         match shown {
@@ -222,10 +240,13 @@ impl Candidates {
                 record.entry(account, None).map(|entry| one(entry, Proof::Service(service.to_owned())))
             }
             Shown::Fact { keys, .. } => Self::of_keys(record, account, keys, now),
-            Shown::Claim { key } => match key.and_then(|key| Some((key, record.entry(account, Some(&key))?))) {
-                Some((key, entry)) => Some(one(entry, Proof::ClaimedKey(key))),
-                None => record.entry(account, None).map(|entry| unbound(entry, Proof::Uid)),
-            },
+            Shown::Claim { key } => {
+                let found = match key.and_then(|key| Some((key, record.entry(account, Some(&key))?))) {
+                    Some((key, entry)) => Some(one(entry, Proof::ClaimedKey(key))),
+                    None => record.entry(account, None).map(|entry| unbound(entry, Proof::Uid)),
+                };
+                found.map(|found| Self { asking: key.into_iter().collect(), ..found })
+            }
             Shown::AnyEntry => {
                 let mut ids: Vec<CredentialId> = Vec::new();
                 for id in record.entries.iter().filter(|e| &e.account == account).flat_map(|e| &e.credentials) {
@@ -233,7 +254,7 @@ impl Candidates {
                         ids.push(id.clone());
                     }
                 }
-                (!ids.is_empty()).then_some(Self { ids, proof: Proof::Uid, asks: true })
+                (!ids.is_empty()).then_some(Self { ids, proof: Proof::Uid, asks: true, asking: vec![] })
             }
         }
     }
@@ -242,18 +263,23 @@ impl Candidates {
     /// that asks for a code.
     fn of_keys(record: &Record, account: &Account, keys: &[Fingerprint], now: UnixTime) -> Option<Self> {
         let mut found: Option<Self> = None;
+        let mut asking = Vec::new();
         for key in keys {
             let (entry, asks) = match record.entry(account, Some(key)) {
                 Some(entry) => (entry, entry.policy.asks(now)),
                 None => (record.entry(account, None)?, true),
             };
+            asking.extend(asks.then_some(*key));
             match &mut found {
                 Some(found) if found.asks && asks => found.ids.retain(|id| entry.credentials.contains(id)),
                 Some(found) if found.asks || !asks => {}
-                _ => found = Some(Self { ids: entry.credentials.clone(), proof: Proof::Key(*key), asks }),
+                _ => {
+                    let (ids, proof) = (entry.credentials.clone(), Proof::Key(*key));
+                    found = Some(Self { ids, proof, asks, asking: vec![] });
+                }
             }
         }
-        found
+        found.map(|found| Self { asking, ..found })
     }
 }
 

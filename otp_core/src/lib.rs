@@ -8,6 +8,7 @@
 
 pub mod decide;
 pub mod door;
+pub mod grant;
 pub mod input;
 pub mod matching;
 pub mod merge;

@@ -16,10 +16,12 @@ use crate::{Period, UnixTime};
 /// the last code that can be accepted at `now`.
 #[must_use]
 pub fn merge(old: Option<Record>, back: Record, now: UnixTime) -> Record {
-    match old {
+    let merged = match old {
         Some(old) => forward(old, back, now),
         None => lost(back, now),
-    }
+    };
+    // A moment's leave is not worth keeping.
+    Record { grants: vec![], ..merged }
 }
 
 /// `old`, and what only `back` knows.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::grant::Grant;
 use crate::name::NameError;
 use crate::scratch::ScratchSet;
 use crate::{Account, Algorithm, CredentialId, Digits, Fingerprint, Label, Owner, Period, Secret, UnixTime};
@@ -30,13 +31,15 @@ pub struct Record {
     pub scratch: Vec<ScratchSet>,
     /// Doors with failures behind them.
     pub doors: Vec<Door>,
+    /// Logins that need no code for a while.
+    pub grants: Vec<Grant>,
 }
 
 impl Record {
     /// A record with nothing in it.
     #[must_use]
     pub fn new(owner: Owner) -> Self {
-        Self { owner, credentials: vec![], entries: vec![], scratch: vec![], doors: vec![] }
+        Self { owner, credentials: vec![], entries: vec![], scratch: vec![], doors: vec![], grants: vec![] }
     }
 
     /// The entry of `account` for `key`, or the one for no key.
@@ -192,6 +195,8 @@ pub struct Entry {
     pub policy: Policy,
     /// The credentials whose codes count here.
     pub credentials: Vec<CredentialId>,
+    /// For so many seconds after an accepted code its address needs none.
+    pub grant: Option<u64>,
 }
 
 /// What is asked for at an entry.

@@ -28,7 +28,8 @@ fn record(state: State) -> Record {
         state,
         barred: None,
     };
-    let entry = Entry { account: alice(), key: None, note: None, policy: Policy::Code, credentials: vec![id] };
+    let entry =
+        Entry { account: alice(), key: None, note: None, policy: Policy::Code, credentials: vec![id], grant: None };
     Record { credentials: vec![credential], entries: vec![entry], ..Record::new("alice".parse().unwrap()) }
 }
 

@@ -4,6 +4,7 @@ mod common;
 
 use common::{NOW, WRONG, account, code_at, entry, key, record, try_code, with_keys};
 use otp_core::decide::Shown;
+use otp_core::grant::Origin;
 use otp_core::set_back::{NotSetBack, SetBack, set_back};
 use otp_core::{
     Accepted, Admission, Factor, Input, Limits, Period, Policy, Record, Refusal, State, UnixTime, Verdict, admit,
@@ -113,8 +114,8 @@ fn a_policy_that_has_ended_stays_so_when_the_clock_is_set_back() {
     record.entries = vec![entry(Some(key(1)), &[1])];
     record.entries[0].policy = Policy::None { until: Some(NOW) };
     let (account, keys) = (account("alice"), [key(1)]);
-    let admitted =
-        |record: &Record, at| admit(record, &account, Shown::Fact { service: "sshd", keys: &keys }, Limits::Usual, at);
+    let shown = Shown::Fact { service: "sshd", keys: &keys };
+    let admitted = |record: &Record, at| admit(record, &account, shown, &Origin::default(), Limits::Usual, at);
     assert_eq!(admitted(&record, NOW - 1), Admission::Pass);
     assert!(!record.end_policies(NOW - 1), "it goes on");
     let (_, mut kept) = try_code(record, with_keys(&keys), WRONG, NOW);

@@ -51,7 +51,7 @@ struct Row(&'static str, Access, Access, Access);
 
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
 /// is `Yes` here. Root is not in the table: root may everything.
-const TABLE: [Row; 18] = {
+const TABLE: [Row; 19] = {
     use Access::{No, WithCode, Yes};
     [
         // verb            others  self_service  own store
@@ -68,6 +68,7 @@ const TABLE: [Row; 18] = {
         Row("scratch_new", No, WithCode, WithCode),
         Row("key_add", No, WithCode, WithCode),
         Row("key_policy", No, No, WithCode),
+        Row("key_grant", No, No, WithCode),
         Row("key_remove", No, No, WithCode),
         Row("disable", No, No, WithCode),
         Row("enable", No, No, WithCode),

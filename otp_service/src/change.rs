@@ -1,15 +1,17 @@
 //! What changes a record beside a login: each one a function from a record to
 //! a record, run in one transaction.
 
+use otp_core::grant::{self, Grant, MAX_ADDRESS_SECONDS, Place};
 use otp_core::record::{Entry, MAX_ENTRIES, Policy, State};
 use otp_core::{Account, Credential, CredentialId, Fingerprint, Label, Owner, Record};
 use otp_store::Whose;
-use otp_wire::message::{CredentialName, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Rename, Unlock};
+use otp_wire::message::{CredentialName, KeyAdd, KeyGrant, KeyName, KeyPolicy, Outcome, OwnerName, Rename, Unlock};
 use otp_wire::{Ask, message};
 
 use crate::access::Role;
 use crate::enrol::shown;
 use crate::lines;
+use crate::login::canonical;
 use crate::scratch;
 use crate::service::{Asked, Decision, Service, Stop};
 
@@ -77,9 +79,7 @@ impl Service {
         let mut opened = Outcome::Done(format!("No door of {account} was shut."));
         for (number, owner) in owners.iter().enumerate() {
             // One transaction an owner, each under a mark of its own.
-            let mut mark = asked.mark;
-            mark.id[1] ^= u8::try_from(number % 251 + 1).unwrap_or(1);
-            let asked = Asked { mark, peer: asked.peer, now: asked.now };
+            let asked = asked.number(u8::try_from(number % 250 + 1).unwrap_or(1));
             let inside = account.clone();
             let outcome = self.change(&asked, owner, Some(&account), "unlocked".to_owned(), move |record| {
                 let before = record.doors.len();
@@ -127,25 +127,68 @@ impl Service {
                 return Err(format!("{} has {MAX_ENTRIES} keys already", record.owner));
             }
             let credentials = credentials(record, &names)?;
-            record.entries.push(Entry { account: inside, key: Some(key), note, policy: Policy::Code, credentials });
+            record.entries.push(Entry {
+                account: inside,
+                key: Some(key),
+                note,
+                policy: Policy::Code,
+                credentials,
+                grant: None,
+            });
             Ok(format!("Added {key}."))
         })
     }
 
     pub(crate) fn key_policy(&self, asked: &Asked, ask: &KeyPolicy) -> Result<Outcome, Stop> {
-        let policy = match (ask.policy.as_str(), ask.until) {
-            ("code", None) => Policy::Code,
-            ("none", until) => Policy::None { until },
-            ("code", Some(_)) => return Err(Stop::invalid("only the policy none has an end")),
+        let policy = match (ask.policy.as_str(), ask.until, ask.grant) {
+            ("code", None, None | Some(1..=MAX_ADDRESS_SECONDS)) => Policy::Code,
+            ("none", until, None) => Policy::None { until },
+            ("code", Some(_), _) => return Err(Stop::invalid("only the policy none has an end")),
+            ("code", None, Some(_)) => return Err(Stop::invalid("a grant is for a second to a day")),
+            ("none", _, Some(_)) => return Err(Stop::invalid("only the policy code has grants")),
             _ => return Err(Stop::invalid("a policy is code or none")),
         };
         let what = format!("policy of {}: {}", lines::bounded(&ask.key), ask.policy);
+        let grant = ask.grant;
         self.with_key(asked, &ask.account, &ask.key, what, move |entry| {
-            entry.policy = policy;
+            (entry.policy, entry.grant) = (policy, grant);
             match policy {
                 Policy::Code => "A code is asked for with this key.".to_owned(),
                 Policy::None { .. } => "This key comes in without a code.".to_owned(),
             }
+        })
+    }
+
+    pub(crate) fn key_grant(&self, asked: &Asked, ask: &KeyGrant) -> Result<Outcome, Stop> {
+        let account = self.own_account(asked.peer, &ask.account)?;
+        let key = fingerprint(&ask.key)?;
+        let owner = self.store.owner_of(&account, Some(&key))?.ok_or_else(|| unknown_key(&account))?;
+        let Some(to) = &ask.to else {
+            let inside = account.clone();
+            return self.change(
+                asked,
+                &owner,
+                Some(&account),
+                format!("took the grants of {key} back"),
+                move |record| match grant::revoke(record, &inside, &key) {
+                    0 => Err(format!("{key} has no grants")),
+                    count => Ok(format!("Took {count} grant(s) of {key} back.")),
+                },
+            );
+        };
+        let address = canonical(&to.address).ok_or_else(|| Stop::invalid("a grant is for an IP address"))?;
+        let boot = asked.boot.ok_or_else(|| Stop::invalid("without /proc there are no grants here"))?;
+        if !(1..=MAX_ADDRESS_SECONDS).contains(&to.seconds) {
+            return Err(Stop::invalid("a grant is for a second to a day"));
+        }
+        let what = format!("granted {key} logins from {address} for {} s", to.seconds);
+        let (inside, until) = (account.clone(), boot.now.saturating_add(to.seconds));
+        self.change(asked, &owner, Some(&account), what, move |record| {
+            let line = format!("{key} needs no code from {address} for {} minutes.", (until - boot.now).div_ceil(60));
+            let place = Place::Address(address);
+            let grant = Grant { account: inside, key, place, claimed_by: None, credential: None, boot: boot.id, until };
+            grant::add(record, grant, boot);
+            Ok(line)
         })
     }
 
@@ -156,6 +199,7 @@ impl Service {
         let inside = account.clone();
         self.change(asked, &owner, Some(&account), format!("removed key {key}"), move |record| {
             record.entries.retain(|entry| entry.account != inside || entry.key != Some(key));
+            grant::revoke(record, &inside, &key);
             Ok(format!("Removed {key}: it is refused from now on."))
         })
     }
@@ -252,6 +296,7 @@ impl Service {
             Ask::Rename(rename) => (rename.account.as_ref().ok_or_else(missing)?, None),
             Ask::SetBack(ask) => (ask.account.as_ref().ok_or_else(missing)?, None),
             Ask::KeyPolicy(KeyPolicy { account, .. })
+            | Ask::KeyGrant(KeyGrant { account, .. })
             | Ask::KeyRemove(KeyName { account, .. })
             | Ask::Unlock(Unlock { account, .. }) => (account, None),
             Ask::Begin(_) | Ask::Verify(_) | Ask::Resync(_) | Ask::List(_) | Ask::Status {} | Ask::Audit(_) => {
@@ -266,9 +311,9 @@ impl Service {
                 let name = CredentialName { account: account.clone(), credential: credential.clone() };
                 Some(self.named(asked, &name)?.0)
             }
-            Ask::KeyPolicy(KeyPolicy { key, .. }) | Ask::KeyRemove(KeyName { key, .. }) => {
-                self.store.owner_of(&account, Some(&fingerprint(key)?))?
-            }
+            Ask::KeyPolicy(KeyPolicy { key, .. })
+            | Ask::KeyGrant(KeyGrant { key, .. })
+            | Ask::KeyRemove(KeyName { key, .. }) => self.store.owner_of(&account, Some(&fingerprint(key)?))?,
             _ => owner.map(str::parse).transpose().map_err(Stop::invalid)?,
         };
         Ok((account, owner))

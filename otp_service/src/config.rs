@@ -31,6 +31,8 @@ pub struct Config {
     pub self_service: Option<bool>,
     /// Owners enrol their first credential themselves, without a code.
     pub self_enrol: Option<bool>,
+    /// After a code, its SSH connection needs no further one; yes, when left out.
+    pub connection_grants: Option<bool>,
     /// How many failures lock: `usual` or `pci`.
     pub profile: Option<Profile>,
     /// A user's store may lie on a network file system.

@@ -224,6 +224,7 @@ pub(crate) fn add(mut record: Record, new: New) -> Result<Record, String> {
             note: new.note,
             policy: Policy::Code,
             credentials: vec![id],
+            grant: None,
         }),
     }
     record.credentials.push(new.credential);

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod account;
 pub mod arguments;
+pub mod boot;
 pub mod change;
 pub mod config;
 pub mod enrol;

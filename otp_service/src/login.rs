@@ -1,7 +1,10 @@
 //! `begin` and `verify`: from what a front end says to one call of
 //! [`otp_core::admit()`] or [`otp_core::decide()`].
 
+use std::net::IpAddr;
+
 use otp_core::decide::{Accepted, Admission, Attempt, Shown, admit, decide, decoy};
+use otp_core::grant::{self, Boot, Origin};
 use otp_core::record::is_service;
 use otp_core::scratch::{Salt, ScratchHash};
 use otp_core::{Account, CredentialId, Input, Owner, Record, Refusal, Verdict};
@@ -20,12 +23,16 @@ pub(crate) struct Checked {
     /// Where it leads; [`Account::nobody`] for an account that doesn't exist.
     pub(crate) login: otp_store::Login,
     service: String,
-    fact: bool,
+    /// Whose claims these are; `None` where root says so.
+    claimed_by: Option<u32>,
+    address: Option<String>,
+    connection: Option<String>,
+    boot: Option<Boot>,
 }
 
 impl Checked {
     pub(crate) fn shown(&self) -> Shown<'_> {
-        if self.fact {
+        if self.claimed_by.is_none() {
             Shown::Fact { service: &self.service, keys: &self.login.keys }
         } else {
             Shown::Claim { key: self.login.keys.first().copied() }
@@ -34,11 +41,26 @@ impl Checked {
 
     /// Whether a first factor was proven, so that the person is told why.
     fn proven(&self) -> bool {
-        !self.fact || self.by_key()
+        self.claimed_by.is_some() || self.by_key()
+    }
+
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        let (address, connection) = (self.address.as_deref(), self.connection.as_deref());
+        Origin { claimed_by: self.claimed_by, address, connection, boot: self.boot }
     }
 
     fn by_key(&self) -> bool {
         !self.login.keys.is_empty()
+    }
+
+    /// What an accepted code opens further.
+    fn grant(&self, record: &mut Record, accepted: &Accepted, connections: bool) {
+        let credential = match accepted {
+            Accepted::Code { credential, .. } => Some(credential),
+            Accepted::Scratch { .. } => None,
+        };
+        let otp_store::Login { account, keys } = &self.login;
+        grant::after_code(record, account, keys, &self.origin(), credential, connections);
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) -> Outcome {
@@ -61,8 +83,8 @@ impl Service {
         if record.end_policies(asked.now) {
             self.end_policies(asked, &record.owner)?;
         }
-        match admit(&record, account, checked.shown(), self.settings.limits, asked.now) {
-            Admission::Pass => self.pass(asked, login, checked),
+        match admit(&record, account, checked.shown(), &checked.origin(), self.settings.limits, asked.now) {
+            Admission::Pass | Admission::Granted => self.pass(asked, login, checked),
             Admission::Refuse(refusal) => Ok(checked.refused(refusal)),
             Admission::Ask { label, closed } => {
                 let proven = checked.proven();
@@ -85,15 +107,17 @@ impl Service {
         Ok(())
     }
 
-    /// Lets a key in whose policy asks for nothing: decided and written down
-    /// in one transaction, as every acceptance.
+    /// Lets a key in whose policy asks for nothing, or that has a grant: decided
+    /// and written down in one transaction, as every acceptance.
     fn pass(&self, asked: &Asked, login: &Login, checked: Checked) -> Result<Outcome, Stop> {
         let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, login));
         self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
-            let (account, shown) = (&checked.login.account, checked.shown());
+            let (account, shown, origin) = (&checked.login.account, checked.shown(), checked.origin());
             let row = of_owner(row, record.as_ref());
-            let (verdict, reason, outcome) = match record.map(|record| admit(&record, account, shown, limits, now)) {
+            let admission = record.map(|record| admit(&record, account, shown, &origin, limits, now));
+            let (verdict, reason, outcome) = match admission {
                 Some(Admission::Pass) => ("accept", "policy none", Outcome::Pass {}),
+                Some(Admission::Granted) => ("accept", "grant", Outcome::Pass {}),
                 _ => ("refuse", "the policy has just changed", checked.refused(Refusal::NotEnrolled)),
             };
             Decision { record: None, audit: vec![AuditRow { verdict, reason: reason.to_owned(), ..row }], outcome }
@@ -104,14 +128,18 @@ impl Service {
         let (checked, only) = (check(asked, &ask.login)?, only(ask.credential.as_deref())?);
         let (input, hashes) = self.read_input(&Whose::Login(checked.login.clone()), &ask.code)?;
         let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login));
+        let connections = self.settings.connection_grants;
         self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
             let row = of_owner(row, record.as_ref());
             let (verdict, record) = match record {
                 Some(record) => {
                     let (account, shown) = (&checked.login.account, checked.shown());
                     let (input, hashes, only) = (&input, hashes.as_slice(), only.as_ref());
-                    let (verdict, record) =
+                    let (verdict, mut record) =
                         decide(record, &Attempt { account, shown, input, hashes, only, limits }, now);
+                    if let Verdict::Accept(accepted) = &verdict {
+                        checked.grant(&mut record, accepted, connections);
+                    }
                     (verdict, Some(record))
                 }
                 None => (decoy(&input, now), None),
@@ -207,8 +235,27 @@ pub(crate) fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
         return Err(Stop::invalid("a service has 1 to 64 printable characters"));
     }
     let keys = login.keys.iter().map(|key| key.parse()).collect::<Result<_, _>>().map_err(Stop::invalid)?;
-    let fact = asked.peer.role == Role::Root;
-    Ok(Checked { login: otp_store::Login { account, keys }, service: login.service.clone(), fact })
+    let connection = login.connection.clone();
+    if connection.as_ref().is_some_and(|name| !(1..=160).contains(&name.len()) || !name.bytes().all(is_plain)) {
+        return Err(Stop::invalid("a connection's name has 1 to 160 printable characters"));
+    }
+    Ok(Checked {
+        login: otp_store::Login { account, keys },
+        service: login.service.clone(),
+        claimed_by: (asked.peer.role != Role::Root).then_some(asked.peer.uid),
+        address: login.address.as_deref().and_then(canonical),
+        connection,
+        boot: asked.boot,
+    })
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+/// An IP address as it is always written; a host's name is none.
+pub(crate) fn canonical(address: &str) -> Option<String> {
+    address.parse().ok().map(|address: IpAddr| address.to_canonical().to_string())
 }
 
 /// The one credential that counts, if one is named.

@@ -1,11 +1,12 @@
 //! What is only read: `list`, `status`, `audit`. No secret is in any of it.
 
 use otp_core::door;
+use otp_core::grant::{self, Boot, Grant, Place};
 use otp_core::record::{Door, Entry, Factor, Policy, State};
 use otp_core::{Account, Credential, Limits, Owner, Record, UnixTime};
 use otp_store::AuditFilter;
 use otp_wire::message::{
-    self, AuditRow, CredentialRow, DoorRow, EntryRow, Outcome, OwnerRow, PAGE, Selection, StatusReport,
+    self, AuditRow, CredentialRow, DoorRow, EntryRow, GrantRow, Outcome, OwnerRow, PAGE, Selection, StatusReport,
 };
 
 use crate::access::Role;
@@ -33,7 +34,7 @@ impl Service {
         for owner in owners {
             if let Some(record) = self.store.read(&owner)? {
                 // Others see what concerns their own account, and nothing else of its owners.
-                rows.push(owner_row(&record, account.as_ref().filter(|_| !whole), self.settings.limits, asked.now));
+                rows.push(owner_row(&record, account.as_ref().filter(|_| !whole), self.settings.limits, asked));
             }
         }
         Ok(Outcome::Listing(rows))
@@ -72,7 +73,8 @@ impl Service {
     }
 }
 
-fn owner_row(record: &Record, only: Option<&Account>, limits: Limits, now: UnixTime) -> OwnerRow {
+fn owner_row(record: &Record, only: Option<&Account>, limits: Limits, asked: &Asked) -> OwnerRow {
+    let (now, boot) = (asked.now, asked.boot);
     let concerns = |account: &Account| only.is_none_or(|only| only == account);
     let entries: Vec<&Entry> = record.entries.iter().filter(|entry| concerns(&entry.account)).collect();
     let asked = |credential: &&Credential| {
@@ -86,7 +88,7 @@ fn owner_row(record: &Record, only: Option<&Account>, limits: Limits, now: UnixT
             .filter(asked)
             .map(|credential| credential_row(credential, now))
             .collect(),
-        entries: entries.iter().map(|entry| entry_row(entry)).collect(),
+        entries: entries.iter().map(|entry| entry_row(record, entry, boot)).collect(),
         scratch_left: record.scratch_left(),
         scratch_made: record.scratch.iter().map(|set| set.codes.len()).sum(),
         doors: record
@@ -123,7 +125,8 @@ fn credential_row(credential: &Credential, now: UnixTime) -> CredentialRow {
     }
 }
 
-fn entry_row(entry: &Entry) -> EntryRow {
+fn entry_row(record: &Record, entry: &Entry, boot: Option<Boot>) -> EntryRow {
+    let here = |grant: &&Grant| grant.account == entry.account && Some(grant.key) == entry.key;
     let (policy, until) = match entry.policy {
         Policy::Code => ("code", None),
         Policy::None { until } => ("none", until),
@@ -135,7 +138,17 @@ fn entry_row(entry: &Entry) -> EntryRow {
         policy: policy.to_owned(),
         until,
         credentials: entry.credentials.iter().map(ToString::to_string).collect(),
+        grant: entry.grant,
+        grants: grant::holding(record, boot).filter(here).map(|grant| grant_row(grant, boot)).collect(),
     }
+}
+
+fn grant_row(grant: &Grant, boot: Option<Boot>) -> GrantRow {
+    let address = match &grant.place {
+        Place::Address(address) => Some(address.clone()),
+        Place::Connection(_) => None,
+    };
+    GrantRow { address, left: boot.map_or(0, |boot| grant.until.saturating_sub(boot.now)) }
 }
 
 fn door_row(record: &Record, door: &Door, limits: Limits, now: UnixTime) -> DoorRow {

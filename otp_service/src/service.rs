@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use otp_core::grant::Boot;
 use otp_core::{Account, Limits, Record, State, UnixTime};
 use otp_store::{Answered, AuditRow, Change, Mark, SealingKeys, Store, Transaction, Whose};
 use otp_wire::message::{Outcome, Reply, Request, VERSION};
@@ -9,6 +10,7 @@ use otp_wire::{Ask, frame};
 
 use crate::access::{Access, Peer, Role, access};
 use crate::account::{self, Found};
+use crate::boot::ThisBoot;
 use crate::journal::Journal;
 use crate::scratch::Hasher;
 use crate::{harden, lines};
@@ -26,6 +28,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where the store is, for `status`.
     pub place: String,
+    /// After a code, its SSH connection needs no further one.
+    pub connection_grants: bool,
     /// Whether verdicts go to syslog too.
     pub syslog: bool,
 }
@@ -37,6 +41,7 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) hasher: Hasher,
     journal: Journal,
+    boot: Option<ThisBoot>,
 }
 
 /// One request on its way through.
@@ -44,6 +49,8 @@ pub(crate) struct Asked {
     pub peer: Peer,
     pub mark: Mark,
     pub now: UnixTime,
+    /// The same by the clock that nobody sets.
+    pub boot: Option<Boot>,
 }
 
 /// Why a request ends early; each is an answer that lets nobody in.
@@ -91,7 +98,7 @@ impl Service {
     /// A service over an open store.
     #[must_use]
     pub fn new(store: Box<dyn Store>, keys: Arc<SealingKeys>, settings: Settings) -> Self {
-        Self { store, keys, settings, hasher: Hasher::default(), journal: Journal::default() }
+        Self { store, keys, settings, hasher: Hasher::default(), journal: Journal::default(), boot: ThisBoot::find() }
     }
 
     /// Answers one line. `None` when it isn't even a request: then there is
@@ -101,7 +108,10 @@ impl Service {
         let request: Request = frame::decode(line).ok()?;
         let id = request.id.clone();
         let outcome = match self.mark(peer, &request, line) {
-            Ok(mark) => self.dispatch(&Asked { peer, mark, now }, request).unwrap_or_else(Outcome::from),
+            Ok(mark) => {
+                let boot = self.boot.map(ThisBoot::now);
+                self.dispatch(&Asked { peer, mark, now, boot }, request).unwrap_or_else(Outcome::from)
+            }
             Err(stop) => stop.into(),
         };
         self.log_trouble(peer, &outcome);
@@ -145,6 +155,7 @@ impl Service {
             Ask::Unlock(unlock) => self.unlock(asked, &unlock),
             Ask::ScratchNew(name) => self.scratch_new(asked, &name),
             Ask::KeyAdd(add) => self.key_add(asked, &add),
+            Ask::KeyGrant(grant) => self.key_grant(asked, &grant),
             Ask::KeyPolicy(policy) => self.key_policy(asked, &policy),
             Ask::KeyRemove(name) => self.key_remove(asked, &name),
         }
@@ -212,9 +223,14 @@ fn remembered(outcome: &Outcome) -> Vec<u8> {
 impl Asked {
     /// The same for what is done beside the request itself: under a mark of its own.
     pub(crate) fn beside(&self) -> Self {
+        self.number(0xff)
+    }
+
+    /// The same under the mark of a part of the request.
+    pub(crate) fn number(&self, part: u8) -> Self {
         let mut mark = self.mark;
-        mark.id[0] ^= 0xff;
-        Self { mark, peer: self.peer, now: self.now }
+        mark.id[0] ^= part;
+        Self { mark, ..*self }
     }
 
     /// The start of an audit row about this request.

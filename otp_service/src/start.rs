@@ -109,6 +109,7 @@ impl Plan {
             self_enrol: self.config.self_enrol.unwrap_or(self.user),
             limits: self.config.profile.unwrap_or_default().limits(),
             place: self.store.display().to_string(),
+            connection_grants: self.config.connection_grants.unwrap_or(true),
             syslog: true,
         }
     }

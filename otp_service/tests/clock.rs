@@ -43,6 +43,7 @@ impl World {
             self_enrol: false,
             limits: Limits::Usual,
             place: String::new(),
+            connection_grants: true,
             syslog: false,
         };
         let service = Service::new(Box::new(store), keys, settings);
@@ -136,7 +137,8 @@ fn a_last_step_in_the_future_is_named_and_set_back_by_root_with_two_codes() {
 fn a_key_without_a_code_does_not_come_in_again_when_the_clock_is_set_back() {
     let world = World::new();
     let (policy, until) = ("none".to_owned(), Some(NOW + 600));
-    let ask = Ask::KeyPolicy(KeyPolicy { account: ACCOUNT.to_owned(), key: KEY.to_owned(), policy, until });
+    let ask =
+        Ask::KeyPolicy(KeyPolicy { account: ACCOUNT.to_owned(), key: KEY.to_owned(), policy, until, grant: None });
     assert!(matches!(world.ask(ask, NOW), Outcome::Done(_)));
     assert_eq!(world.ask(Ask::Begin(login()), NOW + 599), Outcome::Pass {});
     assert!(matches!(world.ask(Ask::Begin(login()), NOW + 600), Outcome::Ask { .. }));

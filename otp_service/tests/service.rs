@@ -12,8 +12,8 @@ use otp_service::access::{Peer, Role};
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::message::{
-    AuditFilter, CredentialName, Enrol, Enrolled, KeyAdd, KeyName, KeyPolicy, Outcome, OwnerName, Reason, Rename,
-    Resync, Selection, SetBack, Unlock,
+    AuditFilter, CredentialName, Enrol, Enrolled, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, Outcome, OwnerName,
+    Reason, Rename, Resync, Selection, SetBack, Unlock,
 };
 use otp_wire::{Ask, Login, Request, SecretText, Verify, frame};
 
@@ -44,6 +44,7 @@ impl World {
             self_enrol: self_service,
             limits: otp_core::Limits::Usual,
             place: String::new(),
+            connection_grants: true,
             syslog: false,
         };
         Self { _folder: folder, service: Service::new(Box::new(store), keys, settings) }
@@ -164,6 +165,12 @@ fn weakening(credential: &str) -> Vec<Ask> {
             key: key(1).to_string(),
             policy: "none".to_owned(),
             until: None,
+            grant: None,
+        }),
+        Ask::KeyGrant(KeyGrant {
+            account: account.clone(),
+            key: key(1).to_string(),
+            to: Some(GrantTo { address: "192.0.2.1".to_owned(), seconds: 600 }),
         }),
         Ask::KeyRemove(KeyName { account, key: key(1).to_string() }),
     ]
@@ -213,6 +220,7 @@ fn with_a_code_an_owner_may_what_the_settings_say() {
         key: key(1).to_string(),
         policy: "none".to_owned(),
         until: None,
+        grant: None,
     });
     assert!(matches!(world.ask_with(OWN, policy, &code(&enrolled, 1)), Outcome::Denied(_)), "root's alone");
     let closed = World::new(false);
@@ -279,8 +287,13 @@ fn a_claim_never_makes_pam_skip_a_code() {
     let mut unbound = enrol(ACCOUNT, Some(ACCOUNT), None);
     unbound.label = Some("unbound".to_owned());
     assert!(matches!(world.ask(ROOT, Ask::Enrol(unbound)), Outcome::Enrolled(_)));
-    let policy =
-        KeyPolicy { account: ACCOUNT.to_owned(), key: key(1).to_string(), policy: "none".to_owned(), until: None };
+    let policy = KeyPolicy {
+        account: ACCOUNT.to_owned(),
+        key: key(1).to_string(),
+        policy: "none".to_owned(),
+        until: None,
+        grant: None,
+    };
     assert!(matches!(world.ask(ROOT, Ask::KeyPolicy(policy)), Outcome::Done(_)));
     // The claim helps the claiming uid's own request...
     assert_eq!(world.ask(OWN, Ask::Begin(login(ACCOUNT, &[key(1)]))), Outcome::Pass {});
@@ -425,12 +438,14 @@ fn bad_input_gets_a_line_and_changes_nothing() {
             key: key(1).to_string(),
             policy: "maybe".into(),
             until: None,
+            grant: None,
         }),
         Ask::KeyPolicy(KeyPolicy {
             account: ACCOUNT.into(),
             key: key(2).to_string(),
             policy: "none".into(),
             until: None,
+            grant: None,
         }),
         Ask::Revoke(CredentialName { account: None, credential: "nosuchid".into() }),
         Ask::Unlock(Unlock { account: "root".into(), key: None }),
@@ -491,8 +506,13 @@ fn a_key_that_needs_no_code_begins_a_record() {
     };
     assert!(matches!(world.ask(ROOT, Ask::KeyAdd(add)), Outcome::Done(_)));
     assert!(matches!(world.ask(ROOT, Ask::Begin(login(ACCOUNT, &[key(1)]))), Outcome::Refused { .. }));
-    let policy =
-        KeyPolicy { account: ACCOUNT.to_owned(), key: key(1).to_string(), policy: "none".to_owned(), until: None };
+    let policy = KeyPolicy {
+        account: ACCOUNT.to_owned(),
+        key: key(1).to_string(),
+        policy: "none".to_owned(),
+        until: None,
+        grant: None,
+    };
     assert!(matches!(world.ask(ROOT, Ask::KeyPolicy(policy)), Outcome::Done(_)));
     assert_eq!(world.ask(ROOT, Ask::Begin(login(ACCOUNT, &[key(1)]))), Outcome::Pass {});
 }

@@ -3,6 +3,7 @@
 //! schema and a migration.
 
 use base64ct::{Base64, Encoding};
+use otp_core::grant::{Grant, Place};
 use otp_core::record::{Door, Entry, Factor, Policy, State, Steps};
 use otp_core::scratch::{HashedCode, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Credential, Digits, Limits, Owner, Period, Record, UnixTime, door};
@@ -18,6 +19,8 @@ struct StoredRecord {
     entries: Vec<StoredEntry>,
     scratch: Vec<StoredSet>,
     doors: Vec<StoredDoor>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    grants: Vec<StoredGrant>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +77,29 @@ struct StoredEntry {
     note: Option<String>,
     policy: StoredPolicy,
     credentials: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredGrant {
+    account: String,
+    key: String,
+    place: StoredPlace,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claimed_by: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
+    boot: String,
+    until: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum StoredPlace {
+    Connection(String),
+    Address(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +152,7 @@ pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Err
         entries: record.entries.iter().map(store_entry).collect(),
         scratch: record.scratch.iter().map(store_set).collect(),
         doors: record.doors.iter().map(store_door).collect(),
+        grants: record.grants.iter().map(store_grant).collect(),
     };
     serde_json::to_vec(&stored).map_err(|_| Error::Damaged("a record can't be written"))
 }
@@ -139,6 +166,7 @@ pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<
         entries: all(stored.entries, load_entry)?,
         scratch: all(stored.scratch, load_set)?,
         doors: all(stored.doors, load_door)?,
+        grants: all(stored.grants, load_grant)?,
     })
 }
 
@@ -257,6 +285,7 @@ fn store_entry(entry: &Entry) -> StoredEntry {
             Policy::None { until } => StoredPolicy::None { until },
         },
         credentials: entry.credentials.iter().map(ToString::to_string).collect(),
+        grant: entry.grant,
     }
 }
 
@@ -270,6 +299,7 @@ fn load_entry(stored: StoredEntry) -> Result<Entry, Error> {
             StoredPolicy::None { until } => Policy::None { until },
         },
         credentials: all(stored.credentials, |id| parse(&id))?,
+        grant: stored.grant,
     })
 }
 
@@ -316,5 +346,35 @@ fn load_door(stored: StoredDoor) -> Result<Door, Error> {
         proof: parse(&stored.proof)?,
         failures: stored.failures,
         recent: stored.recent,
+    })
+}
+
+fn store_grant(grant: &Grant) -> StoredGrant {
+    StoredGrant {
+        account: grant.account.to_string(),
+        key: grant.key.to_string(),
+        place: match &grant.place {
+            Place::Connection(name) => StoredPlace::Connection(name.clone()),
+            Place::Address(address) => StoredPlace::Address(address.clone()),
+        },
+        claimed_by: grant.claimed_by,
+        credential: grant.credential.as_ref().map(ToString::to_string),
+        boot: Base64::encode_string(&grant.boot),
+        until: grant.until,
+    }
+}
+
+fn load_grant(stored: StoredGrant) -> Result<Grant, Error> {
+    Ok(Grant {
+        account: parse(&stored.account)?,
+        key: parse(&stored.key)?,
+        place: match stored.place {
+            StoredPlace::Connection(name) => Place::Connection(name),
+            StoredPlace::Address(address) => Place::Address(address),
+        },
+        claimed_by: stored.claimed_by,
+        credential: stored.credential.as_deref().map(parse).transpose()?,
+        boot: bytes(&stored.boot)?,
+        until: stored.until,
     })
 }

@@ -153,7 +153,7 @@ impl<H: Host> Call<'_, H> {
             let why = "no publickey in SSH_AUTH_INFO_0; in sshd_config set AuthenticationMethods publickey,keyboard-interactive";
             return Break(End::Refused(format!("{account}: {why}")));
         }
-        Continue(Login { account, keys, service, address, tty })
+        Continue(Login { account, keys, service, address, connection: None, tty })
     }
 
     fn needs_key(&self, under_sshd: bool) -> bool {

@@ -13,6 +13,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use zeroize::Zeroizing;
 
 use crate::arguments::{self, Arguments, Parsed};
+use crate::connection;
 use crate::gate::{self, Shut, Terminal};
 use crate::run::{self, CODE_VARIABLE, ORIGINAL_COMMAND};
 use crate::terminal::Console;
@@ -73,6 +74,7 @@ fn who(arguments: &Arguments) -> Result<Login, Shut> {
         keys: vec![arguments.key.to_string()],
         service: "ssh-otp".to_owned(),
         address: address.map(str::to_owned),
+        connection: connection::name(&connection),
         tty: None,
     })
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod connection;
 mod gate;
 mod login;
 mod run;

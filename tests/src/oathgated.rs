@@ -198,7 +198,7 @@ impl Administrator {
     /// When that is refused.
     pub fn policy(&self, account: &str, key: &str, policy: &str) {
         let (account, key, policy) = (account.to_owned(), key.to_owned(), policy.to_owned());
-        let outcome = self.ask(Ask::KeyPolicy(KeyPolicy { account, key, policy, until: None }));
+        let outcome = self.ask(Ask::KeyPolicy(KeyPolicy { account, key, policy, until: None, grant: None }));
         assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
     }
 }

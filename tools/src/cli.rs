@@ -1,5 +1,6 @@
 //! What may be typed.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -263,6 +264,8 @@ pub enum Key {
     List(List),
     /// Say what is asked for at a key: a code, or nothing
     Policy(KeyPolicy),
+    /// Let a key in from one address without a code for a while, or stop that
+    Grant(KeyGrant),
     /// Forget a key; its credentials stay
     Remove(KeyName),
 }
@@ -309,6 +312,26 @@ pub struct KeyPolicy {
     /// With none: until then, as 12h, 30d or 2031-01-31 (UTC)
     #[arg(long, value_name = "WHEN")]
     pub until: Option<String>,
+    /// With code: for so long after an accepted code its address needs none, as 10m or 2h
+    #[arg(long, value_name = "TIME")]
+    pub grant: Option<String>,
+}
+
+/// Arguments of `key grant`.
+#[derive(Debug, Args)]
+pub struct KeyGrant {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub key: KeyName,
+    /// For so long, as 10m or 2h; at most a day
+    #[arg(value_name = "TIME", required_unless_present = "revoke")]
+    pub time: Option<String>,
+    /// From this IP address
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "revoke")]
+    pub from: Option<IpAddr>,
+    /// Take every grant of the key back
+    #[arg(long, conflicts_with_all = ["time", "from"])]
+    pub revoke: bool,
 }
 
 /// What is asked for at a key.

@@ -6,11 +6,13 @@ use std::io::Read;
 use otp_core::Fingerprint;
 use otp_core::ssh_key::MAX_BLOB;
 use otp_wire::Ask;
-use otp_wire::message::{EntryRow, KeyAdd as AddAsk, KeyName as NameAsk, KeyPolicy as PolicyAsk};
+use otp_wire::message::{
+    EntryRow, GrantTo, KeyAdd as AddAsk, KeyGrant as GrantAsk, KeyName as NameAsk, KeyPolicy as PolicyAsk,
+};
 use otp_wire::syslog::escape;
 use serde::Serialize;
 
-use crate::cli::{KeyAdd, KeyName, KeyPolicy, List, Policy};
+use crate::cli::{KeyAdd, KeyGrant, KeyName, KeyPolicy, List, Policy};
 use crate::client::Client;
 use crate::clock;
 use crate::credential::done;
@@ -158,8 +160,24 @@ pub fn policy(client: &Client, arguments: &KeyPolicy, out: &mut Output) -> Resul
         Policy::None => "none",
     };
     let account = client.account(arguments.key.account.as_ref())?.to_string();
-    let ask = PolicyAsk { account, key: key.fingerprint.to_string(), policy: policy.to_owned(), until };
+    let grant = arguments.grant.as_deref().map(clock::time).transpose()?;
+    let ask = PolicyAsk { account, key: key.fingerprint.to_string(), policy: policy.to_owned(), until, grant };
     let line = client.done(Ask::KeyPolicy(ask))?;
+    done(&line, arguments.key.json.json, out)
+}
+
+/// Lets a key in from an address without a code for a while, or stops that.
+///
+/// # Errors
+/// When that was not done.
+pub fn grant(client: &Client, arguments: &KeyGrant, out: &mut Output) -> Result<(), Failure> {
+    let key = SshKey::read(&arguments.key.key)?.fingerprint.to_string();
+    let account = client.account(arguments.key.account.as_ref())?.to_string();
+    let to = match (arguments.from, &arguments.time) {
+        (Some(address), Some(time)) => Some(GrantTo { address: address.to_string(), seconds: clock::time(time)? }),
+        _ => None,
+    };
+    let line = client.done(Ask::KeyGrant(GrantAsk { account, key, to }))?;
     done(&line, arguments.key.json.json, out)
 }
 

@@ -138,10 +138,18 @@ fn asked(entry: &EntryRow, credentials: &[CredentialRow]) -> String {
     }
     let active = |id: &&String| credentials.iter().any(|row| &row.id == *id && row.state == "active");
     let labels: Vec<&str> = entry.credentials.iter().filter(active).map(|id| label(id, credentials)).collect();
-    match labels.is_empty() {
+    let code = match labels.is_empty() {
         true => "a scratch code (no credential is active)".to_owned(),
         false => format!("a code of {}", labels.join(" or ")),
-    }
+    };
+    let once = entry.grant.map(|seconds| format!("once in {} min. an address", seconds.div_ceil(60)));
+    let granted = entry.grants.iter().filter_map(|grant| {
+        let minutes = grant.left.div_ceil(60);
+        grant.address.as_ref().map(|address| format!("not from {address} for {minutes} min."))
+    });
+    let connections = entry.grants.iter().filter(|grant| grant.address.is_none()).count();
+    let open = (connections > 0).then(|| format!("not on {connections} open connection(s)"));
+    std::iter::once(code).chain(once).chain(granted).chain(open).collect::<Vec<_>>().join(", ")
 }
 
 fn label<'a>(id: &'a str, credentials: &'a [CredentialRow]) -> &'a str {

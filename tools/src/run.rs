@@ -50,6 +50,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Key(Key::Add(arguments)) => key::add(&client()?, arguments, out),
         Verb::Key(Key::List(arguments)) => key::list(&client()?, arguments, out),
         Verb::Key(Key::Policy(arguments)) => key::policy(&client()?, arguments, out),
+        Verb::Key(Key::Grant(arguments)) => key::grant(&client()?, arguments, out),
         Verb::Key(Key::Remove(name)) => key::remove(&client()?, name, out),
         Verb::Ssh(Ssh::Install(line)) => ssh::install(&cli.reach, line, out),
         Verb::Ssh(Ssh::Remove(line)) => ssh::remove(&cli.reach, line, out),

@@ -82,6 +82,8 @@ pub fn owner() -> OwnerRow {
         policy: "code".to_owned(),
         until: None,
         credentials: vec![id.to_owned()],
+        grant: None,
+        grants: vec![],
     };
     OwnerRow {
         owner: "alice".to_owned(),

@@ -9,6 +9,7 @@ use common::{NOW, OLD_SALT, OLD_SCRATCH, SALT, SCRATCH, WRONG, account, code_of,
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use otp_core::decide::Shown;
+use otp_core::grant::Origin;
 use otp_core::resync::{Resync, resync};
 use otp_core::{
     Accepted, Admission, Attempt, Credential, CredentialId, Door, Factor, Fingerprint, Input, Limits, Period, Policy,
@@ -116,7 +117,7 @@ impl Try {
 
     fn run(&self, record: Record, limits: Limits, now: UnixTime) -> (Admission, Verdict, Record) {
         let (account, shown, only) = (&account("alice"), self.shown(), self.only.as_ref());
-        let admission = admit(&record, account, shown, limits, now);
+        let admission = admit(&record, account, shown, &Origin::default(), limits, now);
         let input = Input::parse(self.typed.as_bytes());
         let (verdict, kept) = match &self.second {
             Some(second) => {

@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use otp_core::decide::{Attempt, Shown, admit, decide};
+use otp_core::grant::Origin;
 use otp_core::resync::{Resync, resync};
 use otp_core::{Entry, Input, Limits, Record};
 use otp_store::fuzzing;
@@ -38,7 +39,7 @@ fn judge(mut record: Record) {
     let (input, limits) = (Input::parse(b"123456"), Limits::Pci);
     for Entry { account, key, .. } in &entries {
         let shown = Shown::Fact { service: "sshd", keys: key.as_slice() };
-        let _ = admit(&record, account, shown, limits, NOW);
+        let _ = admit(&record, account, shown, &Origin::default(), limits, NOW);
         let attempt = Attempt { account, shown, input: &input, hashes: &[], only: None, limits };
         record = decide(record, &attempt, NOW).1;
         let codes = Resync { account, shown, codes: [&input, &input], only: None, limits };

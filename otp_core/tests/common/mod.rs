@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test program uses a part
 #![allow(clippy::unwrap_used)]
 
+use otp_core::grant::Origin;
 use otp_core::scratch::{HashedCode, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{
     Account, Admission, Algorithm, Attempt, Credential, CredentialId, Digits, Entry, Factor, Fingerprint, Input,
@@ -71,7 +72,7 @@ fn credential(number: u8, factor: Factor) -> Credential {
 
 pub fn entry(key: Option<Fingerprint>, numbers: &[u8]) -> Entry {
     let credentials = numbers.iter().map(|number| id(*number)).collect();
-    Entry { account: account("alice"), key, note: None, policy: Policy::Code, credentials }
+    Entry { account: account("alice"), key, note: None, policy: Policy::Code, credentials, grant: None }
 }
 
 /// alice: key 1 with TOTP 1, key 2 with TOTP 2, key 3 with HOTP 3, key 4 with
@@ -142,7 +143,7 @@ pub fn try_full(
 }
 
 pub fn admitted(record: &Record, shown: Shown<'_>, now: UnixTime) -> Admission {
-    admit(record, &account("alice"), shown, Limits::Usual, now)
+    admit(record, &account("alice"), shown, &Origin::default(), Limits::Usual, now)
 }
 
 /// Everything in a record but its secrets.

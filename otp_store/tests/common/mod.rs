@@ -77,6 +77,7 @@ pub fn record(factor: Factor) -> Record {
         note: None,
         policy: Policy::Code,
         credentials: vec![credential.id.clone()],
+        grant: None,
     };
     Record { credentials: vec![credential], entries: vec![entry], ..Record::new(alice()) }
 }

@@ -18,6 +18,10 @@ pub struct Login {
     /// The address somebody comes from (PAM_RHOST, SSH_CONNECTION).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The SSH connection somebody comes by, under a name that never comes
+    /// again before the next boot; only from `ssh-otp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
     /// The terminal (PAM_TTY).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tty: Option<String>,

@@ -163,6 +163,34 @@ pub struct KeyPolicy {
     /// With `none`: seconds since 1970 from when on a code is asked for again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
+    /// With `code`: for so many seconds after an accepted code, its address
+    /// needs none; at most a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<u64>,
+}
+
+/// Logins with a key, from an address, that need no code for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyGrant {
+    /// The account.
+    pub account: String,
+    /// `SHA256:…`.
+    pub key: String,
+    /// The address and for how many seconds, at most a day; none takes every
+    /// grant of the key back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<GrantTo>,
+}
+
+/// For whom a grant is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantTo {
+    /// The client's IP address.
+    pub address: String,
+    /// Seconds.
+    pub seconds: u64,
 }
 
 /// A key of an account.

@@ -19,10 +19,10 @@ use crate::SecretText;
 pub use import::{Import, Imported, ImportedFactor};
 pub use login::{Login, MAX_KEYS, Verify};
 pub use management::{
-    AuditFilter, CredentialName, Enrol, KeyAdd, KeyName, KeyPolicy, OwnerName, PAGE, Rename, Resync, Selection,
-    SetBack, Unlock,
+    AuditFilter, CredentialName, Enrol, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, OwnerName, PAGE, Rename, Resync,
+    Selection, SetBack, Unlock,
 };
-pub use report::{AuditRow, CredentialRow, DoorRow, Enrolled, EntryRow, OwnerRow, StatusReport};
+pub use report::{AuditRow, CredentialRow, DoorRow, Enrolled, EntryRow, GrantRow, OwnerRow, StatusReport};
 
 /// The version of the wire format. Another one is refused.
 pub const VERSION: u16 = 1;
@@ -153,6 +153,9 @@ pub enum Ask<S: Scope = Everything> {
     KeyAdd(S::Of<KeyAdd>),
     /// What is asked for at a key. [`Outcome::Done`].
     KeyPolicy(S::Of<KeyPolicy>),
+    /// Let a key in from an address without a code for a while, or take every
+    /// grant of it back. [`Outcome::Done`].
+    KeyGrant(S::Of<KeyGrant>),
     /// Forget a key. [`Outcome::Done`].
     KeyRemove(S::Of<KeyName>),
     /// What happened? [`Outcome::Audit`].
@@ -180,6 +183,7 @@ impl<S: Scope> Ask<S> {
             Self::ScratchNew(_) => "scratch_new",
             Self::KeyAdd(_) => "key_add",
             Self::KeyPolicy(_) => "key_policy",
+            Self::KeyGrant(_) => "key_grant",
             Self::KeyRemove(_) => "key_remove",
             Self::Audit(_) => "audit",
         }

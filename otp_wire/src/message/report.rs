@@ -108,6 +108,23 @@ pub struct EntryRow {
     pub until: Option<u64>,
     /// The ids of the credentials that count here.
     pub credentials: Vec<String>,
+    /// For so many seconds after an accepted code its address needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<u64>,
+    /// Logins that need no code at present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantRow>,
+}
+
+/// One grant in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRow {
+    /// The address, if it is for one; otherwise it is for a connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Seconds that are left.
+    pub left: u64,
 }
 
 /// One door in a listing.

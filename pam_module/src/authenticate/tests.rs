@@ -205,6 +205,7 @@ fn the_verifier_is_told_who_asks() {
         keys: vec![FINGERPRINT.trim().into()],
         service: "sshd".into(),
         address: Some("192.0.2.7".into()),
+        connection: None,
         tty: Some("ssh".into()),
     };
     assert_eq!(asked[0].login, expected);

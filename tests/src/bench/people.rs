@@ -114,6 +114,7 @@ impl People {
             note: Some("laptop".to_owned()),
             policy: Policy::Code,
             credentials: vec![id.clone()],
+            grant: None,
         };
         let codes = (0..SET_SIZE).map(|_| HashedCode { hash: ScratchHash([7; 32]), used: None }).collect();
         let scratch = ScratchSet { kind: ScratchKind::Base32, salt: [1; 16], created: ENROLLED, codes };

@@ -123,6 +123,7 @@ fn one_a_commit(store: &Path, keys: &Path) -> Service {
         self_service: false,
         self_enrol: false,
         place: store.display().to_string(),
+        connection_grants: true,
         syslog: true,
     };
     Service::new(Box::new(open), keys, settings)

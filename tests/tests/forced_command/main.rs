@@ -6,6 +6,7 @@
 mod clients;
 mod faithful;
 mod gate;
+mod grants;
 mod logins;
 mod races;
 mod secrecy;

@@ -25,6 +25,7 @@ fn the_right_code_lets_in() {
         keys: vec![],
         service: "su".into(),
         address: Some("192.0.2.7".into()),
+        connection: None,
         tty: Some("pts/7".into()),
     };
     assert!(matches!(&begin.ask, Ask::Begin(login) if login == &expected), "{begin:?}");
