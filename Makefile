@@ -13,7 +13,7 @@ PROGRAMS = -p otp_service -p otp_import -p pam_module -p ssh_otp -p tools
 OUT      = $(or $(CARGO_TARGET_DIR),target)/release
 COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
 
-.PHONY: help demo test check bench fuzz build install clean
+.PHONY: help demo test check bench fuzz soak build install clean
 
 help:
 	@echo "make demo      a guided tour with a real sshd and ssh, on loopback"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench     how fast it is, beside other modules (BENCH=--quick: a short look)"
 	@echo "make check     formatting, lints, documentation"
 	@echo "make fuzz      fuzz targets, FUZZ_SECONDS=20 each, two at a time"
+	@echo "make soak      races and faults for SOAK_MINUTES=60, then FUZZ_SECONDS=600 each target"
 	@echo "make install   what was built, below PREFIX=$(PREFIX), as root"
 
 build:
@@ -51,6 +52,12 @@ test:
 fuzz:
 	@sh pkg/dependencies.sh fuzz
 	@CARGO="$(CARGO)" fuzz/run.sh
+
+soak:
+	@sh pkg/dependencies.sh test
+	@$(CARGO) build --locked --release $(PROGRAMS)
+	@$(CARGO) build --locked --workspace --bins
+	@CARGO="$(CARGO)" tests/soak.sh
 
 bench:
 	@sh pkg/dependencies.sh bench

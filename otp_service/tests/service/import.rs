@@ -4,7 +4,7 @@ use otp_core::{Algorithm, Digits, Secret, otp};
 use otp_wire::message::{CredentialName, Import, Imported, ImportedFactor, Outcome, Reason, Selection};
 use otp_wire::{Ask, Login, SecretText};
 
-use super::{ACCOUNT, NOW, OWN, OWNER, ROOT, World, is_accepted, verify};
+use crate::world::*;
 
 /// 160 bits, another one for each label.
 fn secret(label: &str) -> String {

@@ -12,6 +12,7 @@ use oathgate_tests::oathgated::{Administrator, Oathgated, hotp};
 use oathgate_tests::process::Running;
 use oathgate_tests::sshd::id;
 use otp_core::Secret;
+use otp_wire::frame::MAX_LISTING;
 use otp_wire::{SpawnVerifier, Verifier};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -68,6 +69,7 @@ impl Victim<'_> {
             let tried = self.person.log_in(self.verifier);
             assert!(!ended.let_in || tried == Tried::Spent, "{case}: let in, and then {tried:?}");
             self.person.recovers(self.verifier, &case);
+            self.person.is_audited(self.verifier, &case);
             assert!(begun.elapsed() < Duration::from_secs(3), "{case}: {:?}", begun.elapsed());
         }
         killed
@@ -136,9 +138,7 @@ fn of_those_who_ask_the_service() {
                 let by_ssh: &dyn Fn(&Person) -> Command =
                     &|person| fronts.ssh_otp(&person.account, Some(&person.code()));
                 let (login, yes) = if number % 2 == 0 { (by_pam, "result PAM_SUCCESS\n") } else { (by_ssh, "in\n") };
-                let killed = Victim { person, login, yes, verifier: &root(service) }.is_killed(rounds(60));
-                person.is_audited(&root(service), "in the end");
-                killed
+                Victim { person, login, yes, verifier: &root(service) }.is_killed(rounds(60))
             })
         });
         threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -152,7 +152,7 @@ fn of_those_who_ask_the_service() {
 #[test]
 fn of_a_forced_command_with_its_own_verifier() {
     let home = tempfile::tempdir().unwrap();
-    let verifier = SpawnVerifier::user_store(&bin("oathgated"), home.path());
+    let verifier = SpawnVerifier::user_store(&bin("oathgated"), home.path()).max_reply(MAX_LISTING);
     let administrator = Administrator::of_user_store(home.path());
     let account = id("-un");
     let device = administrator.enrol(hotp(&account, &account, Some(KEY), "phone"));

@@ -11,7 +11,7 @@ use otp_wire::{Ask, Outcome};
 use rustix::io::Errno;
 
 use crate::disk::World;
-use crate::person::{Tried, root, rounds};
+use crate::person::{Tried, ask, root, rounds};
 use crate::shim::{Calls, Fault, Faults, bare};
 
 const ONCE: Fault = Fault { errno: Some(Errno::NOMEM), lasting: false };
@@ -49,10 +49,30 @@ fn a_verifier_without_memory_decides_or_ends() {
                 world.restart();
             }
             world.person.recovers(&root(&world.service), &case);
+            world.person.is_audited(&root(&world.service), &case);
         }
     }
     println!("{all} allocations a login; the verifier ended {ended} times");
     assert!(ended > 0);
+    world.recovers("in the end");
+}
+
+/// Where nothing is remembered of an account, `nullok` lets it pass.
+#[test]
+fn a_verifier_without_memory_forgets_nobody() {
+    let mut world = World::new();
+    let all = allocations(&mut world);
+    for fault in [ONCE, LASTING] {
+        for first in some(all, 100) {
+            world.faults.begin(Calls::Memory, fault, first);
+            let outcome = ask(&root(&world.service), Ask::Begin(world.person.login()));
+            world.faults.end();
+            assert!(!matches!(outcome, Ok(Outcome::Pass {} | Outcome::Absent {})), "{fault} {first}: {outcome:?}");
+            if !world.answers() {
+                world.restart();
+            }
+        }
+    }
     world.recovers("in the end");
 }
 

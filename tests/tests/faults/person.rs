@@ -65,16 +65,23 @@ impl Person {
             Ok(Outcome::Accepted { .. }) => Tried::Accepted,
             Ok(Outcome::Refused { reason: Reason::Replayed, .. }) => Tried::Spent,
             Ok(Outcome::Refused { reason: Reason::Wrong, .. }) => Tried::Wrong,
+            // Without memory, the C library knows no accounts.
+            Ok(Outcome::Refused { reason: Reason::NotEnrolled, line }) => Tried::Undecided(line),
             Ok(Outcome::Undecided(why)) => Tried::Undecided(why),
             Err(error) => Tried::Undecided(error.to_string()),
             Ok(other) => panic!("{} {counter}: {other:?}", self.account),
         }
     }
 
-    /// A login with `code`.
-    pub fn verify(&self, code: &str) -> Ask {
+    /// This person's login.
+    pub fn login(&self) -> Login {
         let (account, keys) = (self.account.clone(), self.keys.clone());
-        let login = Login { account, keys, service: "faults".to_owned(), ..Login::default() };
+        Login { account, keys, service: "faults".to_owned(), ..Login::default() }
+    }
+
+    /// A login with `code`.
+    fn verify(&self, code: &str) -> Ask {
+        let login = self.login();
         Ask::Verify(Verify { login, code: SecretText::typed(code.as_bytes()), credential: None })
     }
 

@@ -1,0 +1,131 @@
+//! Credentials as they come, change and go.
+
+use otp_wire::message::{CredentialName, Enrol, KeyPolicy, Outcome, Rename, Resync, Selection, Unlock};
+use otp_wire::{Ask, Request, SecretText};
+
+use crate::world::*;
+
+#[test]
+fn an_enrolment_shows_its_secret_once() {
+    let world = World::new(false);
+    let request = Request::new(Ask::Enrol(enrol(ACCOUNT, None, None))).unwrap();
+    assert!(matches!(world.send(ROOT, &request, NOW), Outcome::Enrolled(_)));
+    assert!(matches!(world.send(ROOT, &request, NOW), Outcome::Invalid(_)));
+}
+
+#[test]
+fn bad_input_gets_a_line_and_changes_nothing() {
+    let world = World::new(false);
+    world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let before = format!("{:?}", world.ask(ROOT, Ask::List(Selection::default())));
+    let long = "a".repeat(10_240);
+    let wrong = |change: &dyn Fn(&mut Enrol)| {
+        let mut ask = enrol(ACCOUNT, None, None);
+        change(&mut ask);
+        Ask::Enrol(ask)
+    };
+    let bad = [
+        wrong(&|ask| ask.account = "no-such-account".to_owned()),
+        wrong(&|ask| ask.account = long.clone()),
+        wrong(&|ask| ask.account = "daemon\n".to_owned()),
+        wrong(&|ask| ask.account = "DAEMON".to_owned()),
+        wrong(&|ask| ask.account = "../daemon".to_owned()),
+        wrong(&|ask| ask.owner = Some("a/b".to_owned())),
+        wrong(&|ask| ask.label = Some("two words".to_owned())),
+        wrong(&|ask| ask.label = Some(String::new())),
+        wrong(&|ask| ask.label = Some(ACCOUNT.to_owned())),
+        wrong(&|ask| ask.digits = 5),
+        wrong(&|ask| ask.digits = 9),
+        wrong(&|ask| ask.kind = "steam".to_owned()),
+        wrong(&|ask| ask.period = Some(30)),
+        wrong(&|ask| (ask.kind, ask.period) = ("totp".to_owned(), Some(121))),
+        wrong(&|ask| (ask.kind, ask.period) = ("totp".to_owned(), Some(0))),
+        wrong(&|ask| ask.algorithm = "MD5".to_owned()),
+        wrong(&|ask| ask.secret = SecretText::new("JBSWY3DPEHPK3PXP")),
+        wrong(&|ask| ask.secret = SecretText::new("not base32!")),
+        wrong(&|ask| ask.key = Some("SHA256:short".to_owned())),
+        Ask::KeyPolicy(KeyPolicy {
+            account: ACCOUNT.into(),
+            key: key(1).to_string(),
+            policy: "maybe".into(),
+            until: None,
+            grant: None,
+        }),
+        Ask::KeyPolicy(KeyPolicy {
+            account: ACCOUNT.into(),
+            key: key(2).to_string(),
+            policy: "none".into(),
+            until: None,
+            grant: None,
+        }),
+        Ask::Revoke(CredentialName { account: None, credential: "nosuchid".into() }),
+        Ask::Unlock(Unlock { account: "root".into(), key: None }),
+    ];
+    for (number, ask) in bad.into_iter().enumerate() {
+        let outcome = world.ask(ROOT, ask);
+        assert!(matches!(&outcome, Outcome::Invalid(line) if !line.is_empty()), "{number}: {outcome:?}");
+    }
+    assert_eq!(format!("{:?}", world.ask(ROOT, Ask::List(Selection::default()))), before);
+}
+
+#[test]
+fn two_codes_in_a_row_resync_and_are_spent() {
+    let world = World::new(false);
+    let enrolled = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let typed = |counter| SecretText::typed(code(&enrolled, counter).as_bytes());
+    let ask = |first, second| {
+        Ask::Resync(Resync {
+            login: login(ACCOUNT, &[key(1)]),
+            codes: [typed(first), typed(second)],
+            credential: Some(enrolled.credential.clone()),
+        })
+    };
+    assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 50))), "too far ahead");
+    assert!(!is_accepted(&world.ask(OWN, ask(50, 52))));
+    assert!(is_accepted(&world.ask(OWN, ask(50, 51))), "the own uid may");
+    assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 51))));
+    assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 52))));
+    let stranger = Ask::Resync(Resync { login: login("root", &[]), codes: [typed(60), typed(61)], credential: None });
+    assert!(matches!(world.ask(OWN, stranger), Outcome::Denied(_)));
+}
+
+#[test]
+fn a_disabled_credential_is_refused_until_it_is_enabled() {
+    let world = World::new(false);
+    let enrolled = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let name = || CredentialName { account: None, credential: enrolled.credential.clone() };
+    assert!(matches!(world.ask(ROOT, Ask::Disable(name())), Outcome::Done(_)));
+    assert!(matches!(world.ask(ROOT, Ask::Disable(name())), Outcome::Invalid(_)), "twice");
+    assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 0))));
+    assert!(matches!(world.ask(ROOT, Ask::Enable(name())), Outcome::Done(_)));
+    assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 0))));
+    assert!(matches!(world.ask(ROOT, Ask::Revoke(name())), Outcome::Done(_)));
+    assert!(matches!(world.ask(ROOT, Ask::Enable(name())), Outcome::Invalid(_)), "revoked is for ever");
+}
+
+#[test]
+fn a_label_can_be_changed_but_not_doubled() {
+    let world = World::new(false);
+    let first = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let mut second = enrol(ACCOUNT, None, Some(&key(2)));
+    second.label = Some("second".to_owned());
+    assert!(matches!(world.ask(ROOT, Ask::Enrol(second)), Outcome::Enrolled(_)));
+    let rename = |label: &str| {
+        Ask::Rename(Rename { account: None, credential: first.credential.clone(), label: label.to_owned() })
+    };
+    assert!(matches!(world.ask(ROOT, rename("phone")), Outcome::Done(_)));
+    assert!(matches!(world.ask(ROOT, rename("phone")), Outcome::Done(_)), "its own label is no double");
+    for bad in ["second", "two words", ""] {
+        assert!(matches!(world.ask(ROOT, rename(bad)), Outcome::Invalid(_)), "{bad}");
+    }
+}
+
+#[test]
+fn a_revoked_credential_is_refused_at_once() {
+    let world = World::new(false);
+    let enrolled = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let revoke = || Ask::Revoke(CredentialName { account: None, credential: enrolled.credential.clone() });
+    assert!(matches!(world.ask(ROOT, revoke()), Outcome::Done(_)));
+    assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 0))));
+    assert!(matches!(world.ask(ROOT, revoke()), Outcome::Invalid(_)), "twice");
+}

@@ -1,0 +1,9 @@
+//! Who may ask what, and what comes of it: the service without its sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
+mod access;
+mod credentials;
+mod import;
+mod logins;
+mod world;
