@@ -73,7 +73,7 @@ fn own_codes_only(ann: &Person, ben: &Person) -> Vec<String> {
     // What the other one tried was judged nowhere: it is still good.
     ben.comes_in(1);
     for person in [ann, ben] {
-        let audit = must(&["oathgate", "audit", "--account", person.name, "--verdict", "accept", "--json"]);
+        let audit = must(&["oathgate", "audit", person.name, "--verdict", "accept", "--json"]);
         let audit: serde_json::Value = serde_json::from_str(&audit).expect("JSON");
         let rows = audit["rows"].as_array().expect("rows");
         assert!(!rows.is_empty() && rows.iter().all(|row| row["peer"] == person.uid), "{audit}");
