@@ -34,6 +34,9 @@ fn run(folder: &Path, name: &str) -> bool {
     // It ends with us, however we end.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(hardware(folder, disks.path()));
+    // The guest's time is what it computes, not what passes here: no deadline of
+    // its programs is missed because this machine is busy, and idling takes none.
+    command.args(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]);
     command.arg("-append").arg(format!("{KERNEL} quiet scenario={name} systemd.mask=serial-getty@ttyS0.service"));
     command.arg("-serial").arg(format!("file:{}", console.display())).args(["-serial", "stdio"]);
     let guest = Running::start(&mut command);
@@ -51,17 +54,17 @@ fn run(folder: &Path, name: &str) -> bool {
     false
 }
 
-/// Becomes a guest that runs nothing, with its console on this terminal.
+/// A guest that runs no scenario, with its console on this terminal.
 pub fn shell(folder: &Path) -> ExitCode {
     let disks = tempfile::tempdir_in(folder).expect("room on the disk");
-    eprintln!("Log out with Ctrl-A X. A scenario by hand: /usr/libexec/vm inside NAME");
+    eprintln!("End it with Ctrl-A X. A scenario by hand: /usr/libexec/vm inside NAME");
     let mut command = Command::new("qemu-system-x86_64");
     command.args(hardware(folder, disks.path())).args(["-append", KERNEL, "-serial", "mon:stdio"]);
     let status = command.status();
     ExitCode::from(u8::from(!status.is_ok_and(|status| status.success())))
 }
 
-/// No hypervisor to report to, no CPU bugs to work around.
+/// There are no flaws of a real processor to work around.
 const KERNEL: &str = "root=/dev/vda rw console=ttyS0 mitigations=off";
 
 /// A processor of a named model: what `max` emulates differs between versions of QEMU.
@@ -70,9 +73,6 @@ fn hardware(folder: &Path, disks: &Path) -> Vec<OsString> {
         ["-accel", "tcg", "-machine", "q35", "-cpu", "Westmere", "-m", "512"].map(Into::into).into();
     words.extend(["-nodefaults", "-no-user-config", "-display", "none"].map(Into::into));
     words.extend(["-device", "virtio-rng-pci"].map(Into::into));
-    // The guest's time is what it computes, not what passes here: no deadline of
-    // its programs is missed because this machine is busy, and idling takes none.
-    words.extend(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"].map(Into::into));
     for (option, file) in [("-kernel", "vmlinuz"), ("-initrd", "initrd.img")] {
         words.extend([option.into(), folder.join(file).into()]);
     }
