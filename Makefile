@@ -11,13 +11,15 @@ PAMDIR  ?= /usr/lib/$(shell gcc -print-multiarch 2>/dev/null)/security
 SPAWN    = $(if $(filter-out /usr,$(PREFIX)),OATHGATED=$(PREFIX)/libexec/oathgate/oathgated)
 PROGRAMS = -p otp_service -p otp_import -p pam_module -p ssh_otp -p tools
 OUT      = $(or $(CARGO_TARGET_DIR),target)/release
+VM       = $(or $(CARGO_TARGET_DIR),target)/vm
 COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
 
-.PHONY: help demo test check bench fuzz soak build install clean
+.PHONY: help demo test test-vm check bench fuzz soak build install clean
 
 help:
 	@echo "make demo      a guided tour with a real sshd and ssh, on loopback"
 	@echo "make test      every test, from a clean clone"
+	@echo "make test-vm   real units and disks in a virtual machine (SCENARIO=units: one; --shell: look around)"
 	@echo "make bench     how fast it is, beside other modules (BENCH=--quick: a short look)"
 	@echo "make check     formatting, lints, documentation"
 	@echo "make fuzz      fuzz targets, FUZZ_SECONDS=20 each, two at a time"
@@ -58,6 +60,18 @@ soak:
 	@$(CARGO) build --locked --release $(PROGRAMS)
 	@$(CARGO) build --locked --workspace --bins
 	@CARGO="$(CARGO)" tests/soak.sh
+
+# Everything is unpacked by the guest itself, so only its image needs root, once.
+test-vm:
+	@sh pkg/dependencies.sh vm
+	@$(CARGO) build --locked --release $(PROGRAMS)
+	@$(CARGO) build --locked --release -p oathgate_tests --bin vm
+	@tests/vm/image.sh $(VM)
+	@rm -rf $(VM)/payload
+	@umask 022; $(MAKE) --silent install PREFIX=/usr DESTDIR=$(VM)/payload >/dev/null
+	@install -m 0755 $(OUT)/vm $(VM)/payload/usr/libexec/vm
+	@tar -c --owner=0 --group=0 --numeric-owner -f $(VM)/payload.tar -C $(VM)/payload usr
+	@$(OUT)/vm $(VM) $(SCENARIO)
 
 bench:
 	@sh pkg/dependencies.sh bench

@@ -2,7 +2,7 @@
 # Installs what the named step needs and the machine lacks: as root by apt,
 # otherwise it says which packages are missing.
 #
-#   pkg/dependencies.sh build|demo|bench|fuzz|test
+#   pkg/dependencies.sh build|demo|bench|fuzz|test|vm
 set -eu
 
 build="gcc libc6-dev libpam0g-dev pkg-config"
@@ -10,6 +10,7 @@ demo="$build openssh-server openssh-client"
 bench="$build libpam-google-authenticator libpam-oath strace"
 fuzz="$build g++"   # libFuzzer is C++
 test="$demo g++ rsync git zbar-tools gdb util-linux man-db strace"
+vm="$build qemu-system-x86 mmdebstrap e2fsprogs util-linux"
 
 case "${1:-}" in
     build) wanted=$build ;;
@@ -17,7 +18,8 @@ case "${1:-}" in
     bench) wanted=$bench ;;
     test) wanted=$test ;;
     fuzz) wanted=$fuzz ;;
-    *) echo "usage: pkg/dependencies.sh build|demo|bench|fuzz|test" >&2; exit 2 ;;
+    vm) wanted=$vm ;;
+    *) echo "usage: pkg/dependencies.sh build|demo|bench|fuzz|test|vm" >&2; exit 2 ;;
 esac
 
 if ! command -v cargo >/dev/null; then

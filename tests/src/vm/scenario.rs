@@ -1,0 +1,47 @@
+//! What is tried in the guest: one place to add to.
+
+#![allow(clippy::expect_used)]
+
+use crate::{full_disk, units};
+
+/// What comes after a boot.
+pub enum Next {
+    /// The scenario has passed.
+    Done,
+    /// The guest starts again with its disks as they are, and the scenario is
+    /// called for the next boot.
+    Reboot,
+}
+
+/// Something to try; it fails by a panic.
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Called as root in the guest at each boot, with the boot's number from 1.
+    pub run: fn(boot: u32) -> Next,
+}
+
+/// All of them, the longest first.
+const ALL: [Scenario; 2] =
+    [Scenario { name: "units", run: units::run }, Scenario { name: "full-disk", run: full_disk::run }];
+
+/// Empty disks that each guest has, with their sizes in MiB; in there they are
+/// /dev/disk/by-id/virtio-NAME.
+pub const DISKS: [(&str, u64); 1] = [("data", 64)];
+
+/// The scenario called `name`.
+pub fn named(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|scenario| scenario.name == name)
+}
+
+/// The names of all.
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|scenario| scenario.name).collect()
+}
+
+/// The name that the host put on this kernel's command line; nothing if it
+/// didn't.
+pub fn on_command_line() -> String {
+    let line = std::fs::read_to_string("/proc/cmdline").expect("/proc");
+    line.split_whitespace().find_map(|word| word.strip_prefix("scenario=")).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Makes the guest of `make test-vm` in the folder OUT, unless it is there:
+# a minimal Debian with its own kernel (root.img, vmlinuz, initrd.img), from the
+# sources that this machine's apt knows. Takes a minute; as root.
+#
+#   tests/vm/image.sh OUT
+set -eu
+out=$(realpath -m "$1")
+cd "$(dirname "$0")"
+suite=bookworm
+packages=systemd-sysv,udev,kmod,linux-image-cloud-amd64,initramfs-tools,busybox
+packages=$packages,e2fsprogs,openssh-server,openssh-client,cryptsetup-bin,cryptsetup-initramfs
+
+# Whatever this script and the files for the root volume say, the image is made of.
+recipe=$(find image.sh root -type f -exec sha256sum {} + | LC_ALL=C sort | sha256sum)
+[ "$(cat "$out/recipe" 2>/dev/null)" = "$recipe" ] && exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "error: the guest's image is missing or old, and only root can make it" >&2
+    echo "hint: sudo tests/vm/image.sh $out" >&2
+    exit 1
+fi
+
+echo "Making the guest's image in $out; the log is image.log there"
+rm -rf "$out/root" "$out/recipe"
+mkdir -p "$out"
+
+# Nothing here waits for the network, looks after itself or shows a login.
+quiet="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service
+    fstrim.timer systemd-networkd.service systemd-timesyncd.service systemd-pstore.service getty-static.service getty@tty1.service
+    systemd-random-seed.service systemd-update-utmp.service systemd-update-utmp-runlevel.service"
+
+{
+    # Debian's archives, without what else this machine is fed from.
+    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+        'Created-By: Packages' 'Origin: Debian' | grep " $suite" | sort -u >"$out/sources.list"
+    mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages" \
+        --aptopt='APT::Install-Recommends "false"' \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --extract-hook='cp -r root/. "$1"' \
+        --customize-hook="chroot \"\$1\" systemctl --quiet mask $(echo $quiet)" \
+        --customize-hook='chroot "$1" systemctl --quiet enable scenario.service' \
+        --customize-hook='chroot "$1" passwd --quiet --delete root' \
+        --customize-hook='echo guest >"$1/etc/hostname"' \
+        "$suite" "$out/root" - <"$out/sources.list"
+    cp "$out"/root/boot/vmlinuz-* "$out/vmlinuz"
+    cp "$out"/root/boot/initrd.img-* "$out/initrd.img"
+    rm -f "$out/root.img"
+    mkfs.ext4 -q -L root -E lazy_itable_init=0 -d "$out/root" "$out/root.img" 1G
+    rm -rf "$out/root"
+} >"$out/image.log" 2>&1 || { tail -n 20 "$out/image.log" >&2; exit 1; }
+echo "$recipe" >"$out/recipe"
