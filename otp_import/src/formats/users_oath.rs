@@ -29,7 +29,7 @@ impl Format for UsersOath {
         uris::lines(source.bytes).any(|(_, line)| {
             let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
             let kind = words.next().and_then(|word| std::str::from_utf8(word).ok()).and_then(kind);
-            kind.is_some() && words.count() >= 3
+            kind.is_some() && words.nth(2).is_some_and(|secret| secret.iter().all(u8::is_ascii_hexdigit))
         })
     }
 
