@@ -1,5 +1,6 @@
 //! One module for each format, or for formats that are nearly one.
 
+mod json;
 mod libpam;
 mod migration;
 mod picture;
@@ -14,6 +15,18 @@ pub(crate) const ALL: &[&dyn Format] = &[
     &sqlite::GoogleAuthenticator,
     &sqlite::MicrosoftAuthenticator,
     &picture::Picture,
+    &json::AEGIS,
+    &json::ANDOTP,
+    &json::BITWARDEN,
+    &json::COTP,
+    &json::DUO,
+    &json::FREEOTP_PLUS,
+    &json::LASTPASS,
+    &json::PROTON,
+    &json::RAIVO,
+    &json::STEAM,
+    &json::STRATUM,
+    &json::TWO_FAS,
     &libpam::StateFile,
     &migration::Migration,
     &uris::Uris,
