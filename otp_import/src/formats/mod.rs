@@ -1,12 +1,15 @@
 //! One module for each format, or for formats that are nearly one.
 
+mod csv;
 mod json;
 mod libpam;
+mod lines;
 mod migration;
 mod picture;
 mod sqlite;
 mod uris;
 mod users_oath;
+mod xml;
 
 use crate::Format;
 
@@ -27,8 +30,14 @@ pub(crate) const ALL: &[&dyn Format] = &[
     &json::STEAM,
     &json::STRATUM,
     &json::TWO_FAS,
+    &xml::FREEOTP,
+    &xml::AUTHY_SETTINGS,
+    &xml::Pskc,
     &libpam::StateFile,
+    &csv::Csv,
     &migration::Migration,
+    &lines::Gauth,
+    &lines::TwoFactor,
     &uris::Uris,
     &users_oath::UsersOath,
 ];

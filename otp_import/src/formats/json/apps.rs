@@ -268,6 +268,39 @@ pub(crate) const STEAM: Json = Json {
     label: |value| text(value, "account_name").to_owned(),
 };
 
+/// Authy's accounts, which stand as JSON in its settings.
+pub(crate) const AUTHY: Json = Json {
+    name: "authy-xml",
+    title: "Authy",
+    marks: &[],
+    entries: all,
+    entry: |value| {
+        let draft = |kind, secret| Draft { name: text(value, "name"), ..Draft::new(kind, secret) };
+        let digits = number(value, "digits")?;
+        // Tokens of Authy's own last ten seconds.
+        if let Some(seed) = value.get("secretSeed").and_then(Value::as_str) {
+            let secret = hex(seed).ok_or("the secret is not hexadecimal")?;
+            let name = text(value, "name");
+            return Draft { issuer: name, name: "", digits, period: Some(10), ..draft("totp", secret) }
+                .entry()
+                .map(Some);
+        }
+        if value.get("decryptedSecret").is_none() {
+            return Err("the secret is encrypted with the backup password".to_owned());
+        }
+        let mut entry = Draft { digits, ..draft("totp", base32(value, "decryptedSecret")?) }.entry()?;
+        entry.set_label(text(value, "originalIssuer"), either(text(value, "originalName"), text(value, "name")));
+        Ok(Some(entry))
+    },
+    label: |value| text(value, "name").to_owned(),
+};
+
+fn hex(text: &str) -> Option<Secret> {
+    let bytes: Option<Vec<u8>> =
+        text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+    Secret::copy(&Zeroizing::new(bytes?)).ok()
+}
+
 fn label(issuer: &str, name: &str) -> String {
     if issuer.is_empty() { name.to_owned() } else { format!("{issuer}:{name}") }
 }

@@ -51,6 +51,14 @@ impl Format for Json {
             let reason = format!("an export of this kind ({}) that is encrypted, or has another form", self.name);
             source.error(reason).hint("export it without a password, and delete that file afterwards")
         })?;
+        self.take(source, &entries, parsed);
+        Ok(())
+    }
+}
+
+impl Json {
+    /// Takes these entries, or says why not.
+    pub(crate) fn take(&self, source: &Source, entries: &[&Value], parsed: &mut Parsed) {
         for (row, value) in (1..).zip(entries) {
             match (self.entry)(value) {
                 Ok(None) => {}
@@ -58,7 +66,6 @@ impl Format for Json {
                 Err(reason) => parsed.skip(source.name, Some(row), &(self.label)(value), reason),
             }
         }
-        Ok(())
     }
 }
 
