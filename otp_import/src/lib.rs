@@ -3,7 +3,7 @@
 //! Bytes come in, entries come out: [`format::read`] recognises a file by its
 //! content and hands it to its [`format::Format`]. Nothing here opens a file, a
 //! socket or a store. The program `oathgate-import` runs this unprivileged and
-//! within limits, and speaks [`pipe`]; [`write`] is the way out.
+//! within limits, and speaks [`pipe`]; [`mod@write`] is the way out.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,7 @@
 //! Pictures of QR codes: their texts are URIs.
 
+use zeroize::Zeroizing;
+
 use super::uris;
 use crate::{Error, Format, Parsed, Source};
 
@@ -31,6 +33,6 @@ impl Format for Picture {
 }
 
 /// The texts of all codes in the picture.
-fn texts(source: &Source) -> Result<Vec<String>, Error> {
+fn texts(source: &Source) -> Result<Vec<Zeroizing<String>>, Error> {
     Err(source.error("it is a picture, and this version reads none").hint("read its QR code as text, with zbarimg"))
 }

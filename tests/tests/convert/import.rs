@@ -97,6 +97,20 @@ fn all_of_them_or_none() {
 }
 
 #[test]
+fn another_users_row_is_not_taken_for_ones_own() {
+    let world = World::new();
+    let hex: String = Secret::from_base32(SECRET).unwrap().expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    world.file("users", format!("HOTP\tno-such-user\t-\t{hex}\t3\t328482\t2006-12-07T00:00:00L\n"));
+    let finished = world.import(&["users"]);
+    assert_eq!(finished.code(), Some(2), "{}", finished.stderr);
+    assert!(finished.stderr.contains("no-such-user") && world.credentials().is_empty());
+    let own = oathgate_tests::sshd::id("-un");
+    assert_eq!(world.import(&["users", "--account", &own]).code(), Some(0));
+    assert!(!world.verify(&code(SECRET, 3)), "the counter of users.oath is one that was accepted");
+    assert!(world.verify(&code(SECRET, 4)));
+}
+
+#[test]
 fn adding_to_what_is_there_needs_a_code() {
     let world = World::new();
     let second = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";

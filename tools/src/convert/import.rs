@@ -51,6 +51,7 @@ pub fn run<'a>(
     }
     distinct(&chosen)?;
     let client = client()?;
+    own_rows(&client, &chosen, arguments)?;
     let line = client.done(Ask::Import(ask(&client, &chosen, arguments)?))?;
     chosen.iter().for_each(|(_, entry)| name_losses(entry));
     done(&line, arguments.json.json, out)
@@ -72,6 +73,22 @@ fn distinct(chosen: &[Numbered]) -> Result<(), Failure> {
         if let Some((first, _)) = chosen.iter().take(place).find(|(_, other)| other.secret == entry.secret) {
             return Err(Failure::no(format!("{number} ({}) has the same secret as {first}", entry.title()))
                 .hint("nothing was imported; choose one of them"));
+        }
+    }
+    Ok(())
+}
+
+/// A file for many users names each of them: their rows are for their accounts.
+fn own_rows(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<(), Failure> {
+    if arguments.account.is_some() {
+        return Ok(());
+    }
+    let account = client.account(None)?;
+    for (number, entry) in chosen {
+        let user = entry.login.as_ref().and_then(|login| login.user.as_deref());
+        if let Some(user) = user.filter(|user| *user != account.as_str()) {
+            return Err(Failure::usage(format!("{number} belongs to {user}, and no account was named"))
+                .hint(format!("add --account with the login name that it is for; without it that is {account}")));
         }
     }
     Ok(())
