@@ -21,6 +21,7 @@ fn format(text: &str) -> String {
 fn formats_are_not_taken_for_each_other() {
     for (text, name) in [
         (format!("{SECRET}\n\" TOTP_AUTH\n"), "google-authenticator-pam-state"),
+        (format!("BM{SECRET}\n\" TOTP_AUTH\n"), "google-authenticator-pam-state"),
         (format!("HOTP\totpauth-migration://x\t-\t{HEX}\n"), "users-oath"),
         (format!("# comment\n\nHOTP/T30 alice - {HEX}\n"), "users-oath"),
         (format!("otpauth://totp/a:otpauth-migration://x?secret={SECRET}\n"), "otpauth-uri-list"),
