@@ -9,7 +9,7 @@ build="gcc libc6-dev libpam0g-dev pkg-config"
 demo="$build openssh-server openssh-client"
 bench="$build libpam-google-authenticator libpam-oath strace"
 fuzz="$build g++"   # libFuzzer is C++
-test="$demo g++ rsync git zbar-tools gdb util-linux man-db"
+test="$demo g++ rsync git zbar-tools gdb util-linux man-db libpam-google-authenticator libpam-oath"
 
 case "${1:-}" in
     build) wanted=$build ;;

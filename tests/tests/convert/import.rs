@@ -7,18 +7,18 @@ use oathgate_tests::process::run;
 
 use crate::world::{SECRET, World};
 
-fn code(secret: &str, factor: u64) -> String {
+pub fn code(secret: &str, factor: u64) -> String {
     let secret = Secret::from_base32(secret).unwrap();
     otp::code(&secret, Algorithm::Sha1, Digits::SIX, factor).to_string()
 }
 
 impl World {
-    fn import(&self, words: &[&str]) -> oathgate_tests::process::Finished {
+    pub fn import(&self, words: &[&str]) -> oathgate_tests::process::Finished {
         self.run(&[&["--user-store", "import"], words].concat())
     }
 
     /// Whether a code is right, in the own store.
-    fn verify(&self, code: &str) -> bool {
+    pub fn verify(&self, code: &str) -> bool {
         let mut command = self.command(&["--user-store", "verify", "--stdin"]);
         run(&mut command, format!("{code}\n").as_bytes()).code() == Some(0)
     }
