@@ -52,9 +52,17 @@ pub fn run<'a>(
     distinct(&chosen)?;
     let client = client()?;
     own_rows(&client, &chosen, arguments)?;
-    let line = client.done(Ask::Import(ask(&client, &chosen, arguments)?))?;
+    let line = client.done(Ask::Import(ask(&client, &chosen, arguments)?)).map_err(with_label)?;
     chosen.iter().for_each(|(_, entry)| name_losses(entry));
     done(&line, arguments.json.json, out)
+}
+
+/// Says how to go on where a label is taken.
+fn with_label(failure: Failure) -> Failure {
+    match failure.hint {
+        None if failure.what.contains("label") => failure.hint("choose one with --label, an entry at a time"),
+        _ => failure,
+    }
 }
 
 fn fits((number, entry): &Numbered, allow_weak: bool) -> Result<(), Failure> {
