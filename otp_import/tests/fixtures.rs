@@ -26,7 +26,6 @@ const NOT_YET: &[&str] = &[
     "ente-encrypted",
     "freeotp-v2-backup",
     "kdbx",
-    "keepassxc-xml",
     "proton-authenticator-encrypted",
     "proton-pass-zip",
     "pskc-encrypted",

@@ -1,7 +1,9 @@
 //! One module for each format, or for formats that are nearly one.
 
 mod csv;
+mod hex;
 mod json;
+mod keepass;
 mod libpam;
 mod lines;
 mod migration;
@@ -32,6 +34,7 @@ pub(crate) const ALL: &[&dyn Format] = &[
     &json::TWO_FAS,
     &xml::FREEOTP,
     &xml::AUTHY_SETTINGS,
+    &keepass::KeePass,
     &xml::Pskc,
     &libpam::StateFile,
     &csv::Csv,

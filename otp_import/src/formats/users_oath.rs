@@ -5,7 +5,7 @@ use std::str::SplitAsciiWhitespace;
 
 use otp_core::{Digits, Secret, otp};
 
-use super::uris;
+use super::{hex, uris};
 use crate::entry::{Hash, Kind, Pin};
 use crate::{Entry, Error, Format, Login, Parsed, Source, Zone};
 
@@ -91,7 +91,7 @@ fn entry(
         "+" => Pin::Elsewhere,
         _ => Pin::Literal,
     };
-    let secret = hex(words.next().ok_or("a row of fewer than four fields")?)?;
+    let secret = secret(words.next().ok_or("a row of fewer than four fields")?)?;
     let counter = words.next().map(|word| word.parse::<u64>().map_err(|_| "the counter is no number")).transpose()?;
     let (last, time) = (words.next(), words.next());
     if words.next().is_some() {
@@ -115,24 +115,11 @@ fn entry(
     Ok(entry)
 }
 
-fn hex(text: &str) -> Result<Secret, String> {
-    let broken = || "the secret is not hexadecimal".to_owned();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+fn secret(text: &str) -> Result<Secret, String> {
     if text.len() > MAX_SECRET * 2 {
         return Err(format!("a secret of more than {MAX_SECRET} bytes, which pam_oath can't read either"));
     }
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(broken());
-    }
-    let filled = Secret::fill(text.len() / 2, |place| {
-        for (byte, pair) in place.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            if let [high, low] = pair {
-                *byte = digit(*high).unwrap_or(0) << 4 | digit(*low).unwrap_or(0);
-            }
-        }
-        Ok::<_, otp_core::secret::SecretError>(())
-    });
-    filled.map_err(|error| error.to_string())
+    hex::secret(text).ok_or_else(|| "the secret is not hexadecimal".to_owned())
 }
 
 /// The step whose code was accepted at `time`. Where none near it fits, every

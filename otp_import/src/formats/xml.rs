@@ -39,12 +39,12 @@ fn is_xml(source: &Source) -> bool {
     source.text().is_some_and(|text| text.trim_start().starts_with("<?xml"))
 }
 
-fn holds(source: &Source, mark: &str) -> bool {
+pub(crate) fn holds(source: &Source, mark: &str) -> bool {
     is_xml(source) && source.text().is_some_and(|text| text.contains(mark))
 }
 
 /// Does something with the root element.
-fn with_root<T>(source: &Source, use_it: impl FnOnce(Node) -> T) -> Result<T, Error> {
+pub(crate) fn with_root<T>(source: &Source, use_it: impl FnOnce(Node) -> T) -> Result<T, Error> {
     let document = Document::parse(source.text().unwrap_or_default());
     let document = document.map_err(|error| source.error(format!("broken XML at {}", error.pos())))?;
     Ok(use_it(document.root_element()))

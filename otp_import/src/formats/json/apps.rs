@@ -6,6 +6,7 @@ use otp_core::uri::KeyUri;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::super::hex;
 use super::Json;
 use super::draft::{Draft, base32, either, number, text};
 use crate::Entry;
@@ -279,7 +280,7 @@ pub(crate) const AUTHY: Json = Json {
         let digits = number(value, "digits")?;
         // Tokens of Authy's own last ten seconds.
         if let Some(seed) = value.get("secretSeed").and_then(Value::as_str) {
-            let secret = hex(seed).ok_or("the secret is not hexadecimal")?;
+            let secret = hex::secret(seed).ok_or("the secret is not hexadecimal")?;
             let name = text(value, "name");
             return Draft { issuer: name, name: "", digits, period: Some(10), ..draft("totp", secret) }
                 .entry()
@@ -294,12 +295,6 @@ pub(crate) const AUTHY: Json = Json {
     },
     label: |value| text(value, "name").to_owned(),
 };
-
-fn hex(text: &str) -> Option<Secret> {
-    let bytes: Option<Vec<u8>> =
-        text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
-    Secret::copy(&Zeroizing::new(bytes?)).ok()
-}
 
 fn label(issuer: &str, name: &str) -> String {
     if issuer.is_empty() { name.to_owned() } else { format!("{issuer}:{name}") }

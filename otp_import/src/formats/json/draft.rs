@@ -36,7 +36,7 @@ pub(super) fn base32(value: &Value, field: &str) -> Result<Secret, String> {
 }
 
 /// What most authenticators write, with their names for it.
-pub(super) struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     pub issuer: &'a str,
     pub name: &'a str,
     pub kind: &'a str,

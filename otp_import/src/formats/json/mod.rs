@@ -8,6 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroize;
 
 pub(crate) use apps::*;
+pub(crate) use draft::Draft;
 
 use crate::{Entry, Error, Format, Parsed, Source};
 
