@@ -10,13 +10,17 @@
 pub mod entry;
 pub mod format;
 mod formats;
+pub mod hash;
+pub mod login;
 pub mod parsed;
 pub mod pipe;
 mod protobuf;
 pub mod write;
 mod zone;
 
-pub use entry::{Entry, Hash, Kind, Login, Obstacle};
+pub use entry::{Entry, Kind, Obstacle};
 pub use format::{FORMATS, Format, Source, read};
+pub use hash::Hash;
+pub use login::Login;
 pub use parsed::{Error, Parsed, Skipped};
 pub use zone::Zone;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside of #[test] functions
 
 use otp_core::{Algorithm, Digits, Secret, otp};
-use otp_import::entry::Pin;
+use otp_import::login::Pin;
 use otp_import::{Entry, Kind, Parsed, Source, read, write};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";

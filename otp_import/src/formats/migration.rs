@@ -7,7 +7,8 @@ use otp_core::Secret;
 use zeroize::Zeroizing;
 
 use super::uris;
-use crate::entry::{Hash, Kind};
+use crate::entry::Kind;
+use crate::hash::Hash;
 use crate::parsed::Part;
 use crate::protobuf::{Fields, Value};
 use crate::{Entry, Error, Format, Parsed, Source};

@@ -6,7 +6,9 @@ use std::str::SplitAsciiWhitespace;
 use otp_core::{Digits, Secret, otp};
 
 use super::{hex, uris};
-use crate::entry::{Hash, Kind, Pin};
+use crate::entry::Kind;
+use crate::hash::Hash;
+use crate::login::Pin;
 use crate::{Entry, Error, Format, Login, Parsed, Source, Zone};
 
 /// The longest secret that liboath reads, in bytes.

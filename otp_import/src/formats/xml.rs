@@ -8,7 +8,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::json::{AUTHY, FREEOTP_PLUS, Json};
-use crate::entry::{Hash, Kind};
+use crate::entry::Kind;
+use crate::hash::Hash;
 use crate::{Entry, Error, Format, Parsed, Source};
 
 /// The namespace of PSKC.

@@ -1,7 +1,8 @@
 //! `import`: login credentials of exactly the entries that were chosen, all of
 //! them or none.
 
-use otp_import::entry::{Entry, Kind, Login, Obstacle, Pin};
+use otp_import::entry::{Entry, Kind, Obstacle};
+use otp_import::login::{Login, Pin};
 use otp_wire::message::{Import as ImportAsk, Imported, ImportedFactor};
 use otp_wire::{Ask, SecretText};
 use zeroize::Zeroizing;
@@ -137,7 +138,7 @@ fn free(label: String, others: &[Imported]) -> String {
     std::iter::once(label.clone()).chain(numbered).find(|label| !taken(label)).unwrap_or(label)
 }
 
-fn scratch(code: &otp_import::entry::EightDigits) -> Option<SecretText> {
+fn scratch(code: &otp_import::login::EightDigits) -> Option<SecretText> {
     SecretText::new(&Zeroizing::new(code.expose().to_string()))
 }
 

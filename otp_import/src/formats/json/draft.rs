@@ -3,7 +3,8 @@
 use otp_core::Secret;
 use serde_json::Value;
 
-use crate::entry::{Entry, Hash, Kind};
+use crate::entry::{Entry, Kind};
+use crate::hash::Hash;
 
 /// The text of a field, or empty.
 pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
