@@ -15,7 +15,7 @@ longest() {
     case $1 in
         input) echo 128 ;;
         decide) echo 512 ;;
-        request | reply) echo 16384 ;;
+        request | reply | import_database) echo 16384 ;;
         *) echo 4096 ;;
     esac
 }

@@ -1,12 +1,12 @@
 //! One entry as it stands in what another program wrote.
 
 use std::fmt;
-use std::str::FromStr;
 
 use otp_core::uri::{KeyUri, Kind as UriKind};
-use otp_core::{Algorithm, Digits, Period, Secret};
+use otp_core::{Digits, Period, Secret};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
+
+use crate::{Hash, Login};
 
 /// Fewer bits than this are used for a login only where somebody insists.
 pub const MIN_BITS: usize = 80;
@@ -80,161 +80,6 @@ impl Kind {
             Self::Totp { period } | Self::Steam { period } => Some(period),
             Self::Hotp { .. } => None,
         }
-    }
-}
-
-/// The hash under the HMAC, of those that some program writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-#[allow(missing_docs)] // their names say it
-pub enum Hash {
-    Md5,
-    Sha1,
-    Sha224,
-    Sha256,
-    Sha384,
-    Sha512,
-}
-
-impl Hash {
-    /// Its name in URIs and in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Md5 => "MD5",
-            Self::Sha1 => "SHA1",
-            Self::Sha224 => "SHA224",
-            Self::Sha256 => "SHA256",
-            Self::Sha384 => "SHA384",
-            Self::Sha512 => "SHA512",
-        }
-    }
-
-    /// The algorithm of our own, where a login can use it.
-    #[must_use]
-    pub fn algorithm(self) -> Option<Algorithm> {
-        match self {
-            Self::Sha1 => Some(Algorithm::Sha1),
-            Self::Sha256 => Some(Algorithm::Sha256),
-            Self::Sha512 => Some(Algorithm::Sha512),
-            Self::Md5 | Self::Sha224 | Self::Sha384 => None,
-        }
-    }
-}
-
-impl From<Algorithm> for Hash {
-    fn from(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha1 => Self::Sha1,
-            Algorithm::Sha256 => Self::Sha256,
-            Algorithm::Sha512 => Self::Sha512,
-        }
-    }
-}
-
-/// A name that no hash here has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownHash;
-
-impl fmt::Display for UnknownHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown algorithm")
-    }
-}
-
-impl std::error::Error for UnknownHash {}
-
-impl FromStr for Hash {
-    type Err = UnknownHash;
-
-    /// Accepts `SHA1`, `sha-256`, `HmacSHA512` and the like.
-    fn from_str(text: &str) -> Result<Self, UnknownHash> {
-        let plain = text.to_ascii_uppercase().replace(['-', '_'], "");
-        match plain.strip_prefix("HMAC").unwrap_or(&plain) {
-            "MD5" => Ok(Self::Md5),
-            "SHA224" => Ok(Self::Sha224),
-            "SHA384" => Ok(Self::Sha384),
-            _ => text.parse::<Algorithm>().map(Self::from).map_err(|_| UnknownHash),
-        }
-    }
-}
-
-/// What a verifier's file says beside the secret.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Login {
-    /// The login name it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// What is asked for beside the code.
-    #[serde(default)]
-    pub pin: Pin,
-    /// How many codes count at once: google-authenticator's WINDOW_SIZE, 1 to 100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window: Option<u8>,
-    /// Steps by which the device's clock is ahead.
-    #[serde(default)]
-    pub skew: i32,
-    /// Steps whose codes were used, as the device counts them.
-    #[serde(default)]
-    pub used: Vec<u64>,
-    /// So many attempts in so many seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<(u16, u16)>,
-    /// Whether a used code is refused.
-    #[serde(default)]
-    pub refuses_reuse: bool,
-    /// Scratch codes that are unused.
-    #[serde(default)]
-    pub scratch: Vec<EightDigits>,
-    /// Lines that mean nothing here, to be written back as they are.
-    #[serde(default)]
-    pub other: Vec<String>,
-}
-
-/// The PIN of a `users.oath` row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pin {
-    /// None.
-    #[default]
-    None,
-    /// Checked by another module.
-    Elsewhere,
-    /// A PIN in clear; it is not carried on.
-    Literal,
-}
-
-/// A scratch code of google-authenticator, 10000000 to 99999999. Wiped when
-/// dropped, never printed by accident.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct EightDigits(u32);
-
-impl EightDigits {
-    /// Reads exactly eight digits without a leading zero.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.len() == 8 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().ok().map(Self)).flatten()
-    }
-
-    /// The number. Each use of this name is a place to review.
-    #[must_use]
-    pub fn expose(&self) -> u32 {
-        self.0
-    }
-}
-
-impl Drop for EightDigits {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl fmt::Debug for EightDigits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EightDigits(redacted)")
     }
 }
 

@@ -4,7 +4,8 @@
 use otp_core::Secret;
 use zeroize::Zeroizing;
 
-use crate::entry::{EightDigits, Kind};
+use crate::entry::Kind;
+use crate::login::EightDigits;
 use crate::{Entry, Error, Format, Login, Parsed, Source};
 
 /// The largest file that the module itself reads, in bytes.

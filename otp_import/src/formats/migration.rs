@@ -7,7 +7,8 @@ use otp_core::Secret;
 use zeroize::Zeroizing;
 
 use super::uris;
-use crate::entry::{Hash, Kind};
+use crate::entry::Kind;
+use crate::hash::Hash;
 use crate::parsed::Part;
 use crate::protobuf::{Fields, Value};
 use crate::{Entry, Error, Format, Parsed, Source};
@@ -29,9 +30,7 @@ impl Format for Migration {
     }
 
     fn recognises(&self, source: &Source) -> bool {
-        // Somebody's own label may stand before the scheme; such a line is named later on.
-        let migration = |line: &[u8]| line.windows(SCHEME.len()).take(64).any(|window| uris::begins(window, SCHEME));
-        source.bytes.trim_ascii().is_empty() || uris::lines(source.bytes).any(|(_, line)| migration(line))
+        source.bytes.trim_ascii().is_empty() || uris::lines(source.bytes).any(|(_, line)| holds_export(line))
     }
 
     fn parse(&self, source: &Source, parsed: &mut Parsed) -> Result<(), Error> {
@@ -40,6 +39,14 @@ impl Format for Migration {
         }
         Ok(())
     }
+}
+
+/// Whether a line is an export, perhaps with a label of somebody's own before
+/// it, as scanners write one; such a line is named when it is read.
+fn holds_export(line: &[u8]) -> bool {
+    let label = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    let labelled = || line.get(label..).and_then(|rest| rest.strip_prefix(b":")).unwrap_or_default();
+    uris::begins(line, SCHEME) || uris::begins(labelled().trim_ascii_start(), SCHEME)
 }
 
 /// Reads the text of one picture.

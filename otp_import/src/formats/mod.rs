@@ -1,11 +1,17 @@
 //! One module for each format, or for formats that are nearly one.
 
+mod csv;
+mod hex;
+mod json;
+mod keepass;
 mod libpam;
+mod lines;
 mod migration;
 mod picture;
 mod sqlite;
 mod uris;
 mod users_oath;
+mod xml;
 
 use crate::Format;
 
@@ -14,8 +20,27 @@ pub(crate) const ALL: &[&dyn Format] = &[
     &sqlite::GoogleAuthenticator,
     &sqlite::MicrosoftAuthenticator,
     &picture::Picture,
+    &json::AEGIS,
+    &json::ANDOTP,
+    &json::BITWARDEN,
+    &json::COTP,
+    &json::DUO,
+    &json::FREEOTP_PLUS,
+    &json::LASTPASS,
+    &json::PROTON,
+    &json::RAIVO,
+    &json::STEAM,
+    &json::STRATUM,
+    &json::TWO_FAS,
+    &xml::FREEOTP,
+    &xml::AUTHY_SETTINGS,
+    &keepass::KeePass,
+    &xml::Pskc,
     &libpam::StateFile,
+    &csv::Csv,
     &migration::Migration,
+    &lines::Gauth,
+    &lines::TwoFactor,
     &uris::Uris,
     &users_oath::UsersOath,
 ];

@@ -5,8 +5,10 @@ use std::str::SplitAsciiWhitespace;
 
 use otp_core::{Digits, Secret, otp};
 
-use super::uris;
-use crate::entry::{Hash, Kind, Pin};
+use super::{hex, uris};
+use crate::entry::Kind;
+use crate::hash::Hash;
+use crate::login::Pin;
 use crate::{Entry, Error, Format, Login, Parsed, Source, Zone};
 
 /// The longest secret that liboath reads, in bytes.
@@ -29,7 +31,7 @@ impl Format for UsersOath {
         uris::lines(source.bytes).any(|(_, line)| {
             let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
             let kind = words.next().and_then(|word| std::str::from_utf8(word).ok()).and_then(kind);
-            kind.is_some() && words.count() >= 3
+            kind.is_some() && words.nth(2).is_some_and(|secret| secret.iter().all(u8::is_ascii_hexdigit))
         })
     }
 
@@ -91,7 +93,7 @@ fn entry(
         "+" => Pin::Elsewhere,
         _ => Pin::Literal,
     };
-    let secret = hex(words.next().ok_or("a row of fewer than four fields")?)?;
+    let secret = secret(words.next().ok_or("a row of fewer than four fields")?)?;
     let counter = words.next().map(|word| word.parse::<u64>().map_err(|_| "the counter is no number")).transpose()?;
     let (last, time) = (words.next(), words.next());
     if words.next().is_some() {
@@ -115,24 +117,11 @@ fn entry(
     Ok(entry)
 }
 
-fn hex(text: &str) -> Result<Secret, String> {
-    let broken = || "the secret is not hexadecimal".to_owned();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+fn secret(text: &str) -> Result<Secret, String> {
     if text.len() > MAX_SECRET * 2 {
         return Err(format!("a secret of more than {MAX_SECRET} bytes, which pam_oath can't read either"));
     }
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(broken());
-    }
-    let filled = Secret::fill(text.len() / 2, |place| {
-        for (byte, pair) in place.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            if let [high, low] = pair {
-                *byte = digit(*high).unwrap_or(0) << 4 | digit(*low).unwrap_or(0);
-            }
-        }
-        Ok::<_, otp_core::secret::SecretError>(())
-    });
-    filled.map_err(|error| error.to_string())
+    hex::secret(text).ok_or_else(|| "the secret is not hexadecimal".to_owned())
 }
 
 /// The step whose code was accepted at `time`. Where none near it fits, every

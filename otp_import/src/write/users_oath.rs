@@ -5,7 +5,7 @@ use std::fmt::Write;
 use zeroize::Zeroizing;
 
 use super::Written;
-use crate::entry::Pin;
+use crate::login::Pin;
 use crate::{Entry, Hash, Kind};
 
 /// A line for each entry; the user is the entry's name, or the one it had in

@@ -7,18 +7,18 @@ use oathgate_tests::process::run;
 
 use crate::world::{SECRET, World};
 
-fn code(secret: &str, factor: u64) -> String {
+pub fn code(secret: &str, factor: u64) -> String {
     let secret = Secret::from_base32(secret).unwrap();
     otp::code(&secret, Algorithm::Sha1, Digits::SIX, factor).to_string()
 }
 
 impl World {
-    fn import(&self, words: &[&str]) -> oathgate_tests::process::Finished {
+    pub fn import(&self, words: &[&str]) -> oathgate_tests::process::Finished {
         self.run(&[&["--user-store", "import"], words].concat())
     }
 
     /// Whether a code is right, in the own store.
-    fn verify(&self, code: &str) -> bool {
+    pub fn verify(&self, code: &str) -> bool {
         let mut command = self.command(&["--user-store", "verify", "--stdin"]);
         run(&mut command, format!("{code}\n").as_bytes()).code() == Some(0)
     }
@@ -94,6 +94,20 @@ fn all_of_them_or_none() {
     assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
     assert_eq!(world.credentials().len(), 2);
     assert!(world.verify(&code(weak, 0)));
+}
+
+#[test]
+fn another_users_row_is_not_taken_for_ones_own() {
+    let world = World::new();
+    let hex: String = Secret::from_base32(SECRET).unwrap().expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    world.file("users", format!("HOTP\tno-such-user\t-\t{hex}\t3\t328482\t2006-12-07T00:00:00L\n"));
+    let finished = world.import(&["users"]);
+    assert_eq!(finished.code(), Some(2), "{}", finished.stderr);
+    assert!(finished.stderr.contains("no-such-user") && world.credentials().is_empty());
+    let own = oathgate_tests::sshd::id("-un");
+    assert_eq!(world.import(&["users", "--account", &own]).code(), Some(0));
+    assert!(!world.verify(&code(SECRET, 3)), "the counter of users.oath is one that was accepted");
+    assert!(world.verify(&code(SECRET, 4)));
 }
 
 #[test]

@@ -7,4 +7,5 @@ mod bad_input;
 mod confined;
 mod forms;
 mod import;
+mod others;
 mod world;

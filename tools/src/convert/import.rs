@@ -1,7 +1,8 @@
 //! `import`: login credentials of exactly the entries that were chosen, all of
 //! them or none.
 
-use otp_import::entry::{Entry, Kind, Login, Obstacle, Pin};
+use otp_import::entry::{Entry, Kind, Obstacle};
+use otp_import::login::{Login, Pin};
 use otp_wire::message::{Import as ImportAsk, Imported, ImportedFactor};
 use otp_wire::{Ask, SecretText};
 use zeroize::Zeroizing;
@@ -51,9 +52,18 @@ pub fn run<'a>(
     }
     distinct(&chosen)?;
     let client = client()?;
-    let line = client.done(Ask::Import(ask(&client, &chosen, arguments)?))?;
+    own_rows(&client, &chosen, arguments)?;
+    let line = client.done(Ask::Import(ask(&client, &chosen, arguments)?)).map_err(with_label)?;
     chosen.iter().for_each(|(_, entry)| name_losses(entry));
     done(&line, arguments.json.json, out)
+}
+
+/// Says how to go on where a label is taken.
+fn with_label(failure: Failure) -> Failure {
+    match failure.hint {
+        None if failure.what.contains("label") => failure.hint("choose one with --label, an entry at a time"),
+        _ => failure,
+    }
 }
 
 fn fits((number, entry): &Numbered, allow_weak: bool) -> Result<(), Failure> {
@@ -72,6 +82,22 @@ fn distinct(chosen: &[Numbered]) -> Result<(), Failure> {
         if let Some((first, _)) = chosen.iter().take(place).find(|(_, other)| other.secret == entry.secret) {
             return Err(Failure::no(format!("{number} ({}) has the same secret as {first}", entry.title()))
                 .hint("nothing was imported; choose one of them"));
+        }
+    }
+    Ok(())
+}
+
+/// A file for many users names each of them: their rows are for their accounts.
+fn own_rows(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<(), Failure> {
+    if arguments.account.is_some() {
+        return Ok(());
+    }
+    let account = client.account(None)?;
+    for (number, entry) in chosen {
+        let user = entry.login.as_ref().and_then(|login| login.user.as_deref());
+        if let Some(user) = user.filter(|user| *user != account.as_str()) {
+            return Err(Failure::usage(format!("{number} belongs to {user}, and no account was named"))
+                .hint(format!("add --account with the login name that it is for; without it that is {account}")));
         }
     }
     Ok(())
@@ -112,7 +138,7 @@ fn free(label: String, others: &[Imported]) -> String {
     std::iter::once(label.clone()).chain(numbered).find(|label| !taken(label)).unwrap_or(label)
 }
 
-fn scratch(code: &otp_import::entry::EightDigits) -> Option<SecretText> {
+fn scratch(code: &otp_import::login::EightDigits) -> Option<SecretText> {
     SecretText::new(&Zeroizing::new(code.expose().to_string()))
 }
 

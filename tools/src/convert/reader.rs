@@ -8,6 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use otp_import::format::MAX_FILES;
 use otp_import::pipe::{self, Answer, MAX_ANSWER, MEMORY, SECONDS};
 use otp_import::{Error, Parsed};
 use otp_wire::frame::reserve;
@@ -25,6 +26,9 @@ use crate::error::Failure;
 /// # Errors
 /// When one can't be read, which is named, or the program is missing.
 pub fn read(paths: &[PathBuf]) -> Result<Parsed, Failure> {
+    if paths.len() > MAX_FILES {
+        return Err(Failure::usage(format!("{} files; at most {MAX_FILES} are read at once", paths.len())));
+    }
     let opened = paths.iter().map(|path| open::open(path)).collect::<Result<Vec<_>, _>>()?;
     let (child, socket) = start()?;
     for file in opened {
