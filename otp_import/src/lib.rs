@@ -1,0 +1,7 @@
+//! What do others write?
+//!
+//! Everything here is pure: bytes in, bytes out. What comes in is hostile.
+
+#![forbid(unsafe_code)]
+
+pub mod qr;
