@@ -16,6 +16,7 @@ longest() {
         input) echo 128 ;;
         decide) echo 512 ;;
         request | reply | import_database) echo 16384 ;;
+        picture) echo 65536 ;;
         *) echo 4096 ;;
     esac
 }

@@ -15,6 +15,7 @@ pub mod login;
 pub mod parsed;
 pub mod pipe;
 mod protobuf;
+pub mod qr;
 pub mod write;
 mod zone;
 

@@ -16,7 +16,7 @@ use crate::client::{Client, TRIES, unexpected};
 use crate::error::Failure;
 use crate::key::SshKey;
 use crate::output::{Output, grouped};
-use crate::qr::{self, Picture};
+use crate::qr;
 use crate::scratch;
 use crate::terminal::Typed;
 use crate::verify::SERVICE;
@@ -207,7 +207,7 @@ impl New<'_> {
             out.line(out.warning(line))?;
         }
         out.line("")?;
-        show_picture(uri, out)
+        qr::show(uri, out)
     }
 
     fn kind(&self) -> String {
@@ -221,7 +221,7 @@ impl New<'_> {
     }
 
     fn hand_over(&self, uri: &str, path: &Path, file: &File, out: &mut Output) -> Result<(), Failure> {
-        Picture::of(uri)?.write_png(file)?;
+        qr::write_png(uri, file)?;
         let (path, owner) = (quoted(&path.display().to_string()), escape(&self.enrolled.owner));
         out.line(format!("The QR code is in {path}; only you can read that file."))?;
         let warning = format!("Whoever sees it has the code: show it to {owner} and nobody else, then delete it:");
@@ -282,26 +282,6 @@ impl New<'_> {
                 out.line("Next, in the PAM file of a service, say /etc/pam.d/su: auth required pam_oathgate.so")
             }
         }
-    }
-}
-
-fn show_picture(uri: &str, out: &mut Output) -> Result<(), Failure> {
-    let picture = Picture::of(uri)?;
-    match (picture.to_text(out.style), out.style.size) {
-        (Some(text), size) => {
-            out.print(&text)?;
-            match size {
-                Some((_, rows)) if rows < picture.side.div_ceil(2) + 2 => {
-                    out.line("(Larger than this window: make the window taller, or the letters smaller.)")
-                }
-                _ => Ok(()),
-            }
-        }
-        (None, size) => out.line(format!(
-            "The QR code needs {} columns, and this terminal has {}: type the secret, or copy the URI.",
-            picture.side,
-            size.map_or(0, |(columns, _)| columns)
-        )),
     }
 }
 

@@ -37,5 +37,5 @@ impl Format for Picture {
 
 /// The texts of all codes in the picture.
 fn texts(source: &Source) -> Result<Vec<Zeroizing<String>>, Error> {
-    Err(source.error("it is a picture, and this version reads none").hint("read its QR code as text, with zbarimg"))
+    crate::qr::read(source.bytes).map_err(|why| source.error(why.to_string()))
 }

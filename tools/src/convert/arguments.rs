@@ -15,6 +15,7 @@ The format of each file is told by its content; a folder copied from an Android 
 Examples:
   oathgate convert databases                            what is in it, without secrets
   oathgate convert export.txt --to json --output new.json
+  oathgate convert screenshot.png --to qr --select 1    for a further device
   oathgate convert - --to uri --select 2                URIs or an export's text from standard input")]
 pub struct Convert {
     /// What an authenticator wrote: a file, a folder copied from a phone, or - for standard input
@@ -26,6 +27,9 @@ pub struct Convert {
     /// Only this entry, by its number in the table or by its name; may be given several times
     #[arg(long, value_name = "N|NAME")]
     pub select: Vec<String>,
+    /// With qr, png and svg: codes that Google Authenticator imports, ten entries in each
+    #[arg(long)]
+    pub batch: bool,
     /// Write into this new file, which only you can read
     #[arg(long, short, value_name = "NEW")]
     pub output: Option<PathBuf>,
@@ -49,6 +53,12 @@ pub enum Target {
     Libpam,
     /// Lines for pam_oath
     UsersOath,
+    /// QR codes on the terminal, to enrol a further device
+    Qr,
+    /// QR codes as PNG pictures, in the new files that --output names
+    Png,
+    /// QR codes as SVG pictures, in the new files that --output names
+    Svg,
 }
 
 /// Arguments of `import`.

@@ -2,12 +2,15 @@
 //! no root, no verifier; and never a login key: that is [`import`].
 
 pub mod arguments;
+mod codes;
 pub mod import;
 mod open;
 mod private;
 mod reader;
 mod select;
 mod show;
+
+use std::path::PathBuf;
 
 use otp_import::write::{self, Written};
 use otp_import::{Entry, FORMATS, Parsed};
@@ -29,6 +32,11 @@ pub fn run(arguments: &Convert, out: &mut Output) -> Result<(), Failure> {
     }
     let parsed = reader::read(&arguments.files)?;
     let entries = select(&parsed, &arguments.select)?;
+    match (arguments.to, &arguments.output) {
+        (Target::Qr | Target::Png | Target::Svg, output) => return pictures(arguments, &parsed, &entries, output, out),
+        (_, _) if arguments.batch => return Err(Failure::usage("--batch goes with --to qr, png or svg")),
+        _ => {}
+    }
     let Some(path) = &arguments.output else {
         if arguments.to != Target::Table {
             private::make_stdout_private()?;
@@ -41,6 +49,33 @@ pub fn run(arguments: &Convert, out: &mut Output) -> Result<(), Failure> {
         let _ = std::fs::remove_file(path);
     }
     written
+}
+
+/// QR codes: one an entry, or one for ten.
+fn pictures(
+    arguments: &Convert,
+    parsed: &Parsed,
+    entries: &[Numbered],
+    output: &Option<PathBuf>,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    show::remarks(parsed);
+    let plain: Vec<&Entry> = entries.iter().map(|(_, entry)| *entry).collect();
+    let plain = distinct(&plain);
+    let written = if arguments.batch { write::migration(&plain, batch_id()?) } else { write::uri(&plain) };
+    match (arguments.to, output) {
+        (Target::Qr, None) => {
+            let left_out = |title: &String| written.left_out.iter().any(|(name, _)| name == title);
+            let titles = plain.iter().map(|entry| entry.title()).filter(|title| !left_out(title));
+            let names: Vec<String> = if arguments.batch { vec![] } else { titles.collect() };
+            codes::show(&written, &names, out)?;
+        }
+        (Target::Qr, Some(_)) => return Err(Failure::usage("--to qr is for the terminal").hint("take --to png")),
+        (to, Some(path)) => codes::write(to, &written, path, out)?,
+        (_, None) => return Err(Failure::usage("a picture needs a new file").hint("name it with --output")),
+    }
+    losses(&written)?;
+    none(parsed, entries)
 }
 
 fn formats(out: &mut Output) -> Result<(), Failure> {
@@ -60,7 +95,13 @@ fn write_all(to: Target, parsed: &Parsed, entries: &[Numbered], out: &mut Output
         Target::Migration => texts(&write::migration(&distinct(&plain), batch_id()?), out)?,
         Target::Libpam => texts(&write::libpam(&distinct(&plain)), out)?,
         Target::UsersOath => texts(&write::users_oath(&plain), out)?,
+        Target::Qr | Target::Png | Target::Svg => {} // pictures() did it
     }
+    none(parsed, entries)
+}
+
+/// Says what it means that there is nothing.
+fn none(parsed: &Parsed, entries: &[Numbered]) -> Result<(), Failure> {
     if entries.is_empty() && !parsed.skipped.is_empty() {
         return Err(Failure::no("no secret in it can be read").hint("the lines above say why, one for each entry"));
     }
@@ -96,6 +137,11 @@ fn texts(written: &Written, out: &mut Output) -> Result<(), Failure> {
         all.push('\n');
     }
     out.print(&all)?;
+    losses(written)
+}
+
+/// Names what is not in what was written.
+fn losses(written: &Written) -> Result<(), Failure> {
     for (name, what) in &written.losses {
         show::remark("warning", &format!("{name}: {what}"));
     }
