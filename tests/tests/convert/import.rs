@@ -122,3 +122,22 @@ fn adding_to_what_is_there_needs_a_code() {
     assert!(finished.stderr.contains("a code of yours is needed"), "{}", finished.stderr);
     assert_eq!(world.credentials().len(), 1);
 }
+
+#[test]
+fn root_names_the_account_that_a_state_file_is_for() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: not root");
+        return;
+    }
+    let world = World::new();
+    world.file("state", format!("{SECRET}\n\" HOTP_COUNTER 5\n"));
+    let service = oathgate_tests::oathgated::Oathgated::start();
+    let socket = service.root_socket();
+    let finished = world.run(&["--socket", socket.to_str().unwrap(), "import", "state"]);
+    assert_eq!(finished.code(), Some(2), "{}", finished.stderr);
+    assert!(finished.stderr.contains("--account"), "{}", finished.stderr);
+    let words = ["--socket", socket.to_str().unwrap(), "import", "state", "--account", "daemon"];
+    let finished = world.run(&words);
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    assert!(finished.text().contains("for daemon"), "{}", finished.text());
+}

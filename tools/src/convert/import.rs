@@ -88,9 +88,14 @@ fn distinct(chosen: &[Numbered]) -> Result<(), Failure> {
 }
 
 /// A file for many users names each of them: their rows are for their accounts.
+/// Root reads anybody's, and must not get anybody's factor by forgetting a word.
 fn own_rows(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<(), Failure> {
     if arguments.account.is_some() {
         return Ok(());
+    }
+    if client.root && chosen.iter().any(|(_, entry)| entry.login.is_some()) {
+        return Err(Failure::usage("it is another module's file, and no account was named")
+            .hint("add --account with the login name that it is for, if it is root: --account root"));
     }
     let account = client.account(None)?;
     for (number, entry) in chosen {

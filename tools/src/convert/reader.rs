@@ -107,8 +107,11 @@ fn answer(mut child: Started) -> Result<Answer, Failure> {
             "reading it takes more than {megabytes} MB of memory or {SECONDS} s, which is not allowed; {nothing}"
         ))
         .hint("is it really what an authenticator wrote? if so, give it in smaller pieces"),
-        None => Failure::undecided(format!("oathgate-import failed ({status}); {nothing}"))
-            .hint("are oathgate and oathgate-import of the same version?"),
+        None => match pipe::receive(&bytes) {
+            Ok(Answer::Error(error)) => Failure::undecided(format!("{error}; {nothing}")),
+            _ => Failure::undecided(format!("oathgate-import failed ({status}); {nothing}"))
+                .hint("are oathgate and oathgate-import of the same version?"),
+        },
     })
 }
 

@@ -17,9 +17,8 @@ const NOBODY: u32 = 65_534;
 pub fn give_up_everything() -> io::Result<()> {
     if geteuid().is_root() {
         let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-        setgroups(&[])?;
-        setresgid(gid, gid, gid)?;
-        setresuid(uid, uid, uid)?;
+        let at = |why| io::Error::other(format!("can't become nobody: {why}"));
+        setgroups(&[]).and_then(|()| setresgid(gid, gid, gid)).and_then(|()| setresuid(uid, uid, uid)).map_err(at)?;
     }
     // After the change of uid, which may have made it dumpable again.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;

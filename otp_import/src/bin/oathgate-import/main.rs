@@ -15,13 +15,15 @@ use std::io;
 use std::process::ExitCode;
 
 use otp_import::pipe::{self, Answer};
-use otp_import::{Source, Zone, read};
+use otp_import::{Error, Source, Zone, read};
 
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            // Whoever started it reads nothing else.
+            let answer = Answer::Error(Error::new("oathgate-import", error));
+            let _ = pipe::send(&answer, io::stdout().lock());
             ExitCode::from(3)
         }
     }
