@@ -30,24 +30,31 @@ quiet="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.
     fstrim.timer systemd-networkd.service systemd-timesyncd.service systemd-pstore.service getty-static.service getty@tty1.service
     systemd-random-seed.service systemd-update-utmp.service systemd-update-utmp-runlevel.service"
 
-{
-    # Debian's archives, without what else this machine is fed from.
-    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
-        'Created-By: Packages' 'Origin: Debian' | grep " $suite" | sort -u >"$out/sources.list"
-    mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages" \
-        --aptopt='APT::Install-Recommends "false"' \
-        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --extract-hook='cp -r root/. "$1"' \
-        --customize-hook="chroot \"\$1\" systemctl --quiet mask $(echo $quiet)" \
-        --customize-hook='chroot "$1" systemctl --quiet enable scenario.service' \
-        --customize-hook='chroot "$1" passwd --quiet --delete root' \
-        --customize-hook='echo guest >"$1/etc/hostname"' \
-        "$suite" "$out/root" - <"$out/sources.list"
-    cp "$out"/root/boot/vmlinuz-* "$out/vmlinuz"
-    cp "$out"/root/boot/initrd.img-* "$out/initrd.img"
-    rm -f "$out/root.img"
-    mkfs.ext4 -q -L root -E lazy_itable_init=0 -d "$out/root" "$out/root.img" 1G
-    rm -rf "$out/root"
-} >"$out/image.log" 2>&1 || { tail -n 20 "$out/image.log" >&2; exit 1; }
+# From here on everything goes to the log, whose end is shown when something fails.
+exec 3>&2 >"$out/image.log" 2>&1
+trap '[ -e "$out/recipe" ] || tail -n 20 "$out/image.log" >&3' EXIT
+
+# Debian's archives, without what else this machine is fed from.
+apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+    'Created-By: Packages' 'Origin: Debian' | grep " $suite" | sort -u >"$out/sources.list" || true
+if [ ! -s "$out/sources.list" ]; then
+    echo "error: apt knows no source of Debian $suite"
+    echo "hint: add one to /etc/apt/sources.list.d, then: apt-get update"
+    exit 1
+fi
+mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages" \
+    --aptopt='APT::Install-Recommends "false"' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --extract-hook='cp -r root/. "$1"' \
+    --customize-hook="chroot \"\$1\" systemctl --quiet mask $(echo $quiet)" \
+    --customize-hook='chroot "$1" systemctl --quiet enable scenario.service' \
+    --customize-hook='chroot "$1" passwd --quiet --delete root' \
+    --customize-hook='echo guest >"$1/etc/hostname"' \
+    "$suite" "$out/root" - <"$out/sources.list"
+cp "$out"/root/boot/vmlinuz-* "$out/vmlinuz"
+cp "$out"/root/boot/initrd.img-* "$out/initrd.img"
+rm -f "$out/root.img"
+mkfs.ext4 -q -L root -E lazy_itable_init=0 -d "$out/root" "$out/root.img" 1G
+rm -rf "$out/root"
 echo "$recipe" >"$out/recipe"

@@ -15,7 +15,7 @@ use crate::inside::{FAILED, PASSED};
 use crate::scenario::DISKS;
 
 /// For a scenario with all its boots, on a busy machine.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(480);
 
 /// Runs the scenarios side by side, each in a guest of its own.
 pub fn run_all(folder: &Path, names: &[&str]) -> ExitCode {
