@@ -29,7 +29,6 @@ const NOT_YET: &[&str] = &[
     "proton-authenticator-encrypted",
     "proton-pass-zip",
     "pskc-encrypted",
-    "qr-image",
     "stratum-encrypted",
     "stratum-encrypted-legacy",
     "totp-authenticator",
