@@ -84,7 +84,7 @@ bench:
 install:
 	@test -x $(OUT)/oathgate || { echo "error: nothing is built yet" >&2; echo "hint: make build" >&2; exit 1; }
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/oathgate $(OUT)/ssh-otp
-	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated $(OUT)/oathgate-import
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated $(OUT)/oathgate-import $(OUT)/oathgate-keys
 	install -D -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system pkg/systemd/*.service pkg/systemd/*.socket
 	sed -i 's|/usr/libexec/|$(PREFIX)/libexec/|' $(DESTDIR)/usr/lib/systemd/system/oathgated.service

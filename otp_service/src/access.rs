@@ -51,7 +51,7 @@ struct Row(&'static str, Access, Access, Access);
 
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
 /// is `Yes` here. Root is not in the table: root may everything.
-const TABLE: [Row; 19] = {
+const TABLE: [Row; 20] = {
     use Access::{No, WithCode, Yes};
     [
         // verb            others  self_service  own store
@@ -62,6 +62,8 @@ const TABLE: [Row; 19] = {
         Row("list", Yes, Yes, Yes),
         Row("status", Yes, Yes, Yes),
         Row("set_back", No, No, WithCode),
+        // Beside root only the settings' keys_reader, whom the service knows.
+        Row("key", No, No, No),
         Row("enrol", No, WithCode, WithCode),
         Row("import", No, WithCode, WithCode),
         Row("revoke", No, WithCode, WithCode),

@@ -299,9 +299,13 @@ impl Service {
             | Ask::KeyGrant(KeyGrant { account, .. })
             | Ask::KeyRemove(KeyName { account, .. })
             | Ask::Unlock(Unlock { account, .. }) => (account, None),
-            Ask::Begin(_) | Ask::Verify(_) | Ask::Resync(_) | Ask::List(_) | Ask::Status {} | Ask::Audit(_) => {
-                return Err(missing());
-            }
+            Ask::Begin(_)
+            | Ask::Verify(_)
+            | Ask::Resync(_)
+            | Ask::List(_)
+            | Ask::Key(_)
+            | Ask::Status {}
+            | Ask::Audit(_) => return Err(missing()),
         };
         let account = self.own_account(asked.peer, account)?;
         let owner = match ask {

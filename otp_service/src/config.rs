@@ -33,6 +33,8 @@ pub struct Config {
     pub self_enrol: Option<bool>,
     /// After a code, its SSH connection needs no further one; yes, when left out.
     pub connection_grants: Option<bool>,
+    /// The user who may ask which keys are enrolled (AuthorizedKeysCommandUser).
+    pub keys_reader: Option<String>,
     /// How many failures lock: `usual` or `pci`.
     pub profile: Option<Profile>,
     /// A user's store may lie on a network file system.

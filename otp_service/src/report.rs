@@ -6,10 +6,12 @@ use otp_core::record::{Door, Entry, Factor, Policy, State};
 use otp_core::{Account, Credential, Limits, Owner, Record, UnixTime};
 use otp_store::AuditFilter;
 use otp_wire::message::{
-    self, AuditRow, CredentialRow, DoorRow, EntryRow, GrantRow, Outcome, OwnerRow, PAGE, Selection, StatusReport,
+    self, AuditRow, CredentialRow, DoorRow, EntryRow, GrantRow, KeyName, Outcome, OwnerRow, PAGE, Selection,
+    StatusReport,
 };
 
-use crate::access::Role;
+use crate::access::{Peer, Role};
+use crate::account::{self, Found};
 use crate::service::{Asked, Service, Stop};
 
 /// The most audit rows in one answer.
@@ -38,6 +40,17 @@ impl Service {
             }
         }
         Ok(Outcome::Listing(rows))
+    }
+
+    /// Whether a key is enrolled for an account, whoever's that is.
+    pub(crate) fn key(&self, name: &KeyName) -> Result<Outcome, Stop> {
+        let root = Peer { uid: 0, role: Role::Root };
+        let key = name.key.parse().map_err(Stop::invalid)?;
+        let known = match account::find(root, &name.account).map_err(Stop::Undecided)? {
+            Found::Account(account) => self.store.owner_of(&account, Some(&key))?.is_some(),
+            Found::Unknown | Found::Foreign => false,
+        };
+        Ok(Outcome::Key(known))
     }
 
     pub(crate) fn status(&self, asked: &Asked) -> Result<Outcome, Stop> {

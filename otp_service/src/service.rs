@@ -30,6 +30,8 @@ pub struct Settings {
     pub place: String,
     /// After a code, its SSH connection needs no further one.
     pub connection_grants: bool,
+    /// The uid that may ask which keys are enrolled, for sshd.
+    pub keys_reader: Option<u32>,
     /// Whether verdicts go to syslog too.
     pub syslog: bool,
 }
@@ -119,6 +121,13 @@ impl Service {
         Some(Reply { v: VERSION, id, outcome })
     }
 
+    fn access(&self, peer: Peer, ask: &Ask) -> Access {
+        match ask {
+            Ask::Key(_) if self.settings.keys_reader == Some(peer.uid) => Access::Yes,
+            _ => access(peer.role, ask, self.settings.self_service),
+        }
+    }
+
     fn mark(&self, peer: Peer, request: &Request, line: &[u8]) -> Result<Mark, Stop> {
         if request.v != VERSION {
             return Err(Stop::Invalid(format!("this verifier speaks version {VERSION}; update the other side")));
@@ -130,7 +139,7 @@ impl Service {
 
     fn dispatch(&self, asked: &Asked, mut request: Request) -> Result<Outcome, Stop> {
         let authorisation = request.authorisation.take();
-        match access(asked.peer.role, &request.ask, self.settings.self_service) {
+        match self.access(asked.peer, &request.ask) {
             Access::Yes => {}
             Access::WithCode => self.authorise(asked, &request.ask, authorisation.as_ref())?,
             Access::No => {
@@ -154,6 +163,7 @@ impl Service {
             Ask::Rename(rename) => self.rename(asked, &rename),
             Ask::Unlock(unlock) => self.unlock(asked, &unlock),
             Ask::ScratchNew(name) => self.scratch_new(asked, &name),
+            Ask::Key(name) => self.key(&name),
             Ask::KeyAdd(add) => self.key_add(asked, &add),
             Ask::KeyGrant(grant) => self.key_grant(asked, &grant),
             Ask::KeyPolicy(policy) => self.key_policy(asked, &policy),

@@ -85,7 +85,7 @@ impl Plan {
         harden::become_owner_of(self.folder())?;
         self.check_network()?;
         let store = SqliteStore::open(&self.store, Arc::clone(&keys), self.journal())?;
-        Ok(Service::new(Box::new(store), keys, self.settings()))
+        Ok(Service::new(Box::new(store), keys, self.settings()?))
     }
 
     fn check_network(&self) -> Result<(), Failure> {
@@ -101,17 +101,22 @@ impl Plan {
         if self.user { Journal::Delete } else { Journal::Wal }
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> Result<Settings, Failure> {
+        let keys_reader = self.config.keys_reader.as_deref().map(|name| {
+            let unknown = || Failure::at("keys_reader", format!("there is no user {name:?}"));
+            account::uid_of(name).map(|(uid, _)| uid.as_raw()).ok_or_else(unknown)
+        });
         let name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Settings {
+        Ok(Settings {
             issuer: self.config.issuer.clone().unwrap_or_else(name),
             self_service: self.config.self_service.unwrap_or(self.user),
             self_enrol: self.config.self_enrol.unwrap_or(self.user),
             limits: self.config.profile.unwrap_or_default().limits(),
             place: self.store.display().to_string(),
             connection_grants: self.config.connection_grants.unwrap_or(true),
+            keys_reader: keys_reader.transpose()?,
             syslog: true,
-        }
+        })
     }
 }
 
@@ -122,6 +127,7 @@ fn check(plan: &Plan) -> Result<(), Failure> {
     place::check_folder(plan.folder())?;
     place::check_file(&plan.store)?;
     plan.check_network()?;
+    plan.settings()?;
     println!("settings, sealing keys and the store's place are as they should be");
     println!("store {}", plan.store.display());
     println!("keys {} (number {} seals)", plan.keys.display(), keys.current());

@@ -44,6 +44,7 @@ impl World {
             limits: Limits::Usual,
             place: String::new(),
             connection_grants: true,
+            keys_reader: None,
             syslog: false,
         };
         let service = Service::new(Box::new(store), keys, settings);

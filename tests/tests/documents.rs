@@ -285,7 +285,7 @@ fn the_module_takes_the_lines_that_are_shown() {
 
 /// Where `make install` is to find what was built.
 fn out(folder: &Path) {
-    for program in ["oathgate", "ssh-otp", "oathgated", "oathgate-import"] {
+    for program in ["oathgate", "ssh-otp", "oathgated", "oathgate-import", "oathgate-keys"] {
         symlink(bin(program), folder.join(program)).unwrap();
     }
     let library = "libpam_oathgate.so";
@@ -306,6 +306,7 @@ fn installed_pages_are_readable_and_sound() {
         ("bin/ssh-otp", 0o755),
         ("libexec/oathgate/oathgated", 0o755),
         ("libexec/oathgate/oathgate-import", 0o755),
+        ("libexec/oathgate/oathgate-keys", 0o755),
         ("lib/systemd/system/oathgated.service", 0o644),
         ("lib/systemd/system/oathgated.socket", 0o644),
         ("lib/systemd/system/oathgated-root.socket", 0o644),

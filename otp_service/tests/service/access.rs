@@ -74,7 +74,7 @@ fn a_uid_is_not_a_second_factor() {
 
 #[test]
 fn every_verb_is_in_the_test_or_harmless() {
-    let harmless = ["begin", "verify", "resync", "list", "status", "audit"];
+    let harmless = ["begin", "verify", "resync", "list", "status", "audit", "key"];
     let weakening: Vec<&str> = weakening("x").iter().map(Ask::verb).collect();
     // The wire's own list, as serde knows it.
     let error = serde_json::from_str::<Ask>("{\"x\":{}}").unwrap_err().to_string();

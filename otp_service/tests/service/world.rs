@@ -37,6 +37,7 @@ impl World {
             limits: otp_core::Limits::Usual,
             place: String::new(),
             connection_grants: true,
+            keys_reader: None,
             syslog: false,
         };
         Self { _folder: folder, service: Service::new(Box::new(store), keys, settings) }

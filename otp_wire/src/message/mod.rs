@@ -149,6 +149,8 @@ pub enum Ask<S: Scope = Everything> {
     Unlock(S::Of<Unlock>),
     /// A new set of scratch codes in place of the old ones. [`Outcome::Scratch`].
     ScratchNew(S::Of<OwnerName>),
+    /// Is this key enrolled for the account? [`Outcome::Key`].
+    Key(S::Of<KeyName>),
     /// Let a key in with an owner's credentials. [`Outcome::Done`].
     KeyAdd(S::Of<KeyAdd>),
     /// What is asked for at a key. [`Outcome::Done`].
@@ -181,6 +183,7 @@ impl<S: Scope> Ask<S> {
             Self::Revoke(_) => "revoke",
             Self::Unlock(_) => "unlock",
             Self::ScratchNew(_) => "scratch_new",
+            Self::Key(_) => "key",
             Self::KeyAdd(_) => "key_add",
             Self::KeyPolicy(_) => "key_policy",
             Self::KeyGrant(_) => "key_grant",
@@ -255,6 +258,8 @@ pub enum Outcome<S: Scope = Everything> {
     Status(S::Of<Box<StatusReport>>),
     /// New scratch codes, in groups of four.
     Scratch(S::Of<Vec<SecretText>>),
+    /// Whether the key is enrolled.
+    Key(S::Of<bool>),
     /// What happened, newest first.
     Audit(S::Of<Vec<AuditRow>>),
     /// Done.

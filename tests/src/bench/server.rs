@@ -124,6 +124,7 @@ fn one_a_commit(store: &Path, keys: &Path) -> Service {
         self_enrol: false,
         place: store.display().to_string(),
         connection_grants: true,
+        keys_reader: None,
         syslog: true,
     };
     Service::new(Box::new(open), keys, settings)

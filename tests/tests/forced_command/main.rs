@@ -7,6 +7,7 @@ mod clients;
 mod faithful;
 mod gate;
 mod grants;
+mod keys_command;
 mod logins;
 mod races;
 mod secrecy;
