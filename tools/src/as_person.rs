@@ -94,13 +94,17 @@ impl Person {
             let name = CString::new(self.name.as_str()).map_err(|error| failed(&error))?;
             let changed = initgroups(&name, gid).and_then(|()| setgid(gid)).and_then(|()| setuid(uid));
             changed.map_err(|error| failed(&error))?;
+            let gids = getresgid().map_err(|error| failed(&error))?;
+            if [gids.real, gids.effective, gids.saved] != [gid; 3] {
+                return Err(failed(&"the group stayed another"));
+            }
         }
         let uids = getresuid().map_err(|error| failed(&error))?;
-        let gids = getresgid().map_err(|error| failed(&error))?;
-        let all_uids = [uids.real, uids.effective, uids.saved].iter().all(|id| *id == uid);
-        let no_root =
-            self.uid == 0 || [gids.real, gids.effective, gids.saved].iter().all(|id| id.as_raw() != 0 || self.gid == 0);
-        if all_uids && no_root { Ok(()) } else { Err(failed(&"only root and they themselves may")) }
+        if [uids.real, uids.effective, uids.saved] == [uid; 3] {
+            Ok(())
+        } else {
+            Err(failed(&"only root and they themselves may"))
+        }
     }
 }
 

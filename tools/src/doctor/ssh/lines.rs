@@ -88,6 +88,8 @@ pub struct Facts<'a> {
     pub programs: &'a HashMap<String, Seen>,
     /// The person's uid.
     pub uid: u32,
+    /// Where `ssh install` looks where it is not told.
+    pub usual_file: &'a str,
 }
 
 impl Facts<'_> {
@@ -150,6 +152,7 @@ fn open(line: &Line, options: &Options, index: usize, lines: &[Line], facts: &Fa
     };
     let finding = finding.at(&line.place);
     Some(match (&options.command, line.key) {
+        (None, Some(key)) if line.file == facts.usual_file => finding.run(format!("oathgate ssh install {key}")),
         (None, Some(key)) => finding.run(format!("oathgate ssh install {key} --file {}", line.file)),
         _ => finding.change("restrict,pty,command=\"exec /usr/bin/ssh-otp --key SHA256:… -- COMMAND\""),
     })

@@ -32,7 +32,10 @@ fn program(mode: u32) -> Seen {
 fn judged(text: &str, changed: &str, rc: bool, ssh_otp: Seen) -> Vec<Finding> {
     let settings = settings(changed);
     let programs = HashMap::from([("/usr/bin/ssh-otp".to_owned(), ssh_otp)]);
-    judge(&lines("/k", text), &Facts { settings: &settings, root: true, rc, programs: &programs, uid: 1000 })
+    judge(
+        &lines("/k", text),
+        &Facts { settings: &settings, root: true, rc, programs: &programs, uid: 1000, usual_file: "/usual" },
+    )
 }
 
 #[test]
@@ -136,4 +139,18 @@ fn root_may_be_left_forced_commands_only() {
             .len(),
         1
     );
+}
+
+#[test]
+fn the_usual_file_need_not_be_named() {
+    let run = |file: &str| {
+        let settings = settings("");
+        let programs = HashMap::new();
+        let facts =
+            Facts { settings: &settings, root: false, rc: false, programs: &programs, uid: 1, usual_file: "/usual" };
+        judge(&lines(file, KEY), &facts).remove(0).run
+    };
+    let install = format!("oathgate ssh install {}", fingerprint());
+    assert_eq!(run("/usual"), Some(install.clone()));
+    assert_eq!(run("/other"), Some(format!("{install} --file /other")));
 }

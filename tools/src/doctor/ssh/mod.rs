@@ -147,7 +147,9 @@ fn judge(person: &Person, host: &Host, home: &Home) -> Vec<Finding> {
     }
     findings.extend(home.keys.iter().filter_map(|(path, seen)| unseen(path, seen)));
     if gated || matches!(host.stack.guard(OATHGATE), Guard::Absent) {
+        let usual_file = person.home.join(".ssh/authorized_keys").display().to_string();
         let facts = Facts {
+            usual_file: &usual_file,
             settings: &host.settings,
             root: person.uid == 0,
             rc: home.rc != Seen::Missing,
