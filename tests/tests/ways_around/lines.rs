@@ -1,8 +1,5 @@
 //! Lines of authorized_keys, and logins that never come to them.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-
 use oathgate_tests::process::{Finished, run};
 
 use crate::world::{World, came_around, kept_out};
@@ -76,13 +73,7 @@ fn the_persons_rc_leads_around_and_doctor_names_it() {
 #[test]
 fn a_password_leads_around_and_doctor_names_it() {
     let Some(world) = World::gated("/bin/sh", &["PasswordAuthentication yes"]) else { return };
-    let askpass = world.folder().join("askpass");
-    fs::write(&askpass, "#!/bin/sh\necho 'a password'\n").unwrap();
-    fs::set_permissions(&askpass, Permissions::from_mode(0o700)).unwrap();
-    let client = world.client().option("PreferredAuthentications=password").option("PubkeyAuthentication=no");
-    let mut command = client.ssh(&["-T"], Some("echo around".as_ref()));
-    command.env("SSH_ASKPASS", &askpass).env("SSH_ASKPASS_REQUIRE", "force");
-    came_around(&run(&mut command, b""));
+    came_around(&world.by_password("password", ""));
     world.named("password logs in to walker without a code", "sshd_config:1");
 }
 

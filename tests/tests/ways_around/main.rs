@@ -7,5 +7,6 @@
 mod closed;
 mod doctor;
 mod environment;
+mod google;
 mod lines;
 mod world;

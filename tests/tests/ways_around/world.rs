@@ -20,10 +20,22 @@ pub const ACCOUNT: &str = "walker";
 const PASSWORD: &str =
     "$6$oathgate$PcEFO6JOwJ5JGAPOcQVQA3IvvkWVwxqlowemsaUp2sA9gb9vf7dnrd88xv8leWkGWzurHUWq7mcb4joeVEKYZ1";
 
-/// Lays private account databases over the host's for what is started in there.
+/// A password and google-authenticator's code, for whoever is asked by PAM.
+const PAM: &str = "\
+auth required pam_unix.so
+auth required pam_google_authenticator.so user=root secret=FOLDER/google_authenticator
+account required pam_permit.so
+session required pam_permit.so
+";
+
+/// What google-authenticator remembers: its secret, and two scratch codes.
+const GOOGLE: &str = "2SH3V3GDW7ZNMGYE\n\" TOTP_AUTH\n12345678\n87654321\n";
+
+/// Lays private account databases and PAM over the host's for what is started in there.
 const NAMESPACE: &str = r#"set -e
 mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/shadow" /etc/shadow
+mount --bind "$1/pam.d" /etc/pam.d
 shift; exec "$@""#;
 
 /// sshd's defaults where the harness has others.
@@ -108,6 +120,18 @@ impl World {
         run(&mut client.ssh(&["-T"], Some("echo behind".as_ref())), b"")
     }
 
+    /// Logs in without the key; `code` is what is typed where the password is not asked for.
+    pub fn by_password(&self, method: &str, code: &str) -> Finished {
+        let askpass = self.folder().join("askpass");
+        let script = format!("#!/bin/sh\ncase $1 in *assword*) echo 'a password';; *) echo {code};; esac\n");
+        fs::write(&askpass, script).unwrap();
+        fs::set_permissions(&askpass, Permissions::from_mode(0o700)).unwrap();
+        let client =
+            self.client().option(&format!("PreferredAuthentications={method}")).option("NumberOfPasswordPrompts=1");
+        let mut command = client.ssh(&["-T"], Some("echo around".as_ref()));
+        run(command.env("SSH_ASKPASS", &askpass).env("SSH_ASKPASS_REQUIRE", "force"), b"")
+    }
+
     /// What `oathgate doctor ssh` finds, and its exit code.
     pub fn doctor(&self) -> (Option<i32>, Vec<serde_json::Value>) {
         self.doctor_with(&[])
@@ -160,6 +184,10 @@ fn accounts(folder: &Path, uid: u32, shell: &str) {
     fs::write(folder.join("passwd"), passwd + &entry).unwrap();
     fs::write(folder.join("shadow"), format!("{ACCOUNT}:{PASSWORD}:20000:0:99999:7:::\n")).unwrap();
     fs::set_permissions(folder.join("shadow"), Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir(folder.join("pam.d")).unwrap();
+    fs::write(folder.join("pam.d/sshd"), PAM.replace("FOLDER", &folder.display().to_string())).unwrap();
+    fs::write(folder.join("google_authenticator"), GOOGLE).unwrap();
+    fs::set_permissions(folder.join("google_authenticator"), Permissions::from_mode(0o400)).unwrap();
     fs::create_dir_all(home.join(".ssh")).unwrap();
     chown(&home, Some(uid), Some(uid)).unwrap();
 }
