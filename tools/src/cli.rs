@@ -99,6 +99,9 @@ pub enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Do a task with the rights of one person, for this program itself
+    #[command(hide = true)]
+    AsPerson(AsPerson),
     /// Write the man pages
     #[command(hide = true)]
     Man {
@@ -407,10 +410,63 @@ pub enum Verdict {
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Doctor {
+    /// What to look at more closely.
+    #[command(subcommand)]
+    pub closely: Option<Closely>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,
+}
+
+/// What doctor looks at more closely.
+#[derive(Debug, Subcommand)]
+pub enum Closely {
+    /// Look for every way around the code at logins over SSH, and say which line to change
+    #[command(after_help = "\
+It asks sshd itself what holds for the login, and reads every file of keys that sshd would read, the
+lines of PAM, and the shell's start files; what is in a home, it reads with that person's rights. It
+changes nothing. What it could not look at, it says (?), and it calls nothing good that it has not seen.
+
+Exit status: 0 each way in asks for a code, 1 there is a way around, 3 something could not be seen.")]
+    Ssh(DoctorSsh),
+}
+
+/// Arguments of `doctor ssh`.
+#[derive(Debug, Args)]
+pub struct DoctorSsh {
+    /// The login name [default: your own]; another's, as root
+    pub account: Option<Account>,
+    /// As if the login came from there [default: somewhere outside]
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<IpAddr>,
+    /// The server
+    #[arg(long, value_name = "PATH", default_value = "/usr/sbin/sshd")]
+    pub sshd: PathBuf,
+    /// Its settings
+    #[arg(long, value_name = "PATH", default_value = "/etc/ssh/sshd_config")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
+}
+
+/// What a child does as somebody else.
+#[derive(Debug, Args)]
+pub struct AsPerson {
+    /// Who
+    pub account: Account,
+    /// What.
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// Tasks of [`AsPerson`].
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Look at files
+    Look,
 }
 
 /// Verbs of `config`.

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod as_person;
 mod audit;
 mod backup;
 mod cli;
@@ -18,6 +19,7 @@ mod error;
 mod init;
 mod key;
 mod list;
+mod look;
 mod output;
 mod pages;
 mod qr;
@@ -25,6 +27,7 @@ mod run;
 mod scratch;
 mod settings;
 mod ssh;
+mod sshd;
 mod status;
 mod terminal;
 #[cfg(test)]

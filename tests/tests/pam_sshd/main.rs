@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod doctor;
 mod logins;
 mod misconfigured;
 mod races;

@@ -1,14 +1,17 @@
 //! A server that asks by PAM, and people who answer it.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use oathgate_tests::built::bin;
 use oathgate_tests::cdylib;
 use oathgate_tests::oathgated::{Device, Oathgated, hotp};
-use oathgate_tests::process::{Finished, PATIENCE, Running, Stream};
+use oathgate_tests::process::{Finished, PATIENCE, Running, Stream, run};
 use oathgate_tests::sshd::{Client, Key, Settings, Sshd, id};
 use otp_wire::message::OwnerName;
 use otp_wire::{Ask, Outcome, SecretText};
@@ -49,7 +52,14 @@ pub struct World {
     pub service: Oathgated,
     pub account: String,
     log: Stream,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+}
+
+/// What is started with these words in front sees the folder's PAM.
+fn wrapper(folder: &Path) -> Vec<OsString> {
+    let mut words: Vec<_> = ["unshare", "-m", "sh", "-c", NAMESPACE, "sh"].map(Into::into).to_vec();
+    words.push(folder.into());
+    words
 }
 
 impl World {
@@ -60,23 +70,37 @@ impl World {
 
     /// With `options` for the module, and `first` in sshd_config.
     pub fn with(options: &str, first: &[&str]) -> Self {
+        Self::behind("", options, first)
+    }
+
+    /// The same, with further lines of PAM before the module's.
+    pub fn behind(before: &str, options: &str, first: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("oathgate-ns-").tempdir().expect("a temporary folder");
         let service = Oathgated::start();
         fs::create_dir(folder.path().join("dev")).expect("our folder");
         fs::create_dir(folder.path().join("pam.d")).expect("our folder");
         let module = cdylib::release("pam_module", "libpam_oathgate.so");
         let stack = format!(
-            "auth required {} socket={} {options}\naccount required pam_permit.so\nsession required pam_permit.so\n",
+            "{before}auth required {} socket={} {options}\naccount required pam_permit.so\nsession required pam_permit.so\n",
             module.display(),
             service.root_socket().display()
         );
         fs::write(folder.path().join("pam.d/sshd"), stack).expect("our folder");
         let log = Stream::of(Log(UnixDatagram::bind(folder.path().join("log")).expect("a free path")));
-        let mut wrapper: Vec<_> = ["unshare", "-m", "sh", "-c", NAMESPACE, "sh"].map(Into::into).to_vec();
-        wrapper.push(folder.path().into());
+        let wrapper = wrapper(folder.path());
         let first = first.iter().map(|line| (*line).to_owned()).collect();
         let sshd = Sshd::start(&Settings { wrapper, first, ..Settings::default() });
-        Self { sshd, service, account: id("-un"), log, _folder: folder }
+        Self { sshd, service, account: id("-un"), log, folder }
+    }
+
+    /// What `oathgate doctor ssh` prints about this server, and its exit code.
+    pub fn doctor(&self) -> (Option<i32>, String) {
+        let words = wrapper(self.folder.path());
+        let (program, arguments) = words.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command.args(arguments).arg(bin("oathgate")).args(["doctor", "ssh", "--config"]);
+        let finished = run(command.arg(self.sshd.folder().join("sshd_config")), b"");
+        (finished.code(), finished.text())
     }
 
     /// A key that sshd takes, and that has no code.

@@ -52,7 +52,8 @@ fn dangerous(text: &str) -> Vec<String> {
     found
 }
 
-fn is_harmless(pattern: &str) -> bool {
+/// Whether what fits `pattern` of AcceptEnv changes nothing that a shell runs.
+pub fn is_harmless(pattern: &str) -> bool {
     matches!(pattern, "LANG" | "LANGUAGE" | "COLORTERM" | "NO_COLOR") || pattern.starts_with("LC_")
 }
 

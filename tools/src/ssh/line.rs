@@ -115,6 +115,18 @@ impl<'a> KeyLine<'a> {
         ours_in(self.options).is_some_and(|(_, key)| key == self.key)
     }
 
+    /// The options in sshd's order: name in small letters, and the value without
+    /// its quotes. `None` where a quote is left open.
+    pub fn options(&self) -> Option<Vec<(String, Option<String>)>> {
+        Some(split(self.options)?.into_iter().map(|option| (name(option), value(option))).collect())
+    }
+
+    /// The comment behind the key.
+    pub fn comment(&self) -> String {
+        let rest = String::from_utf8_lossy(self.rest);
+        rest.split_ascii_whitespace().skip(2).collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether the other options leave a login without a terminal to ask on.
     pub fn is_without_terminal(&self) -> bool {
         let mut terminal = true;
@@ -182,6 +194,13 @@ fn split(options: &[u8]) -> Option<Vec<&[u8]>> {
 fn name(option: &[u8]) -> String {
     let end = option.iter().position(|byte| *byte == b'=').unwrap_or(option.len());
     String::from_utf8_lossy(option.get(..end).unwrap_or_default()).to_ascii_lowercase()
+}
+
+fn value(option: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(option);
+    let (_, value) = text.split_once('=')?;
+    let inner = value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value);
+    Some(inner.replace("\\\"", "\""))
 }
 
 /// Whether options may stand behind ours. Later options win, so whatever opens

@@ -1,8 +1,8 @@
 //! `ssh install` and `ssh remove`: the line of a key in authorized_keys.
 
-mod accept_env;
+pub mod accept_env;
 mod file;
-mod line;
+pub mod line;
 
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,15 @@
-//! `doctor`: what is wrong, and what to run; `config check`.
+//! `doctor`: what is wrong, and what to run; `config check`. [`ssh`] looks for
+//! ways around the code.
+
+mod finding;
+mod pam;
+pub mod ssh;
 
 use std::process::{Command, Output as Finished};
 
 use otp_wire::Ask;
 use otp_wire::SpawnVerifier;
 use otp_wire::message::{Outcome, OwnerRow, StatusReport};
-use otp_wire::syslog::escape;
-use serde::Serialize;
 
 use crate::cli::{Doctor, Reach};
 use crate::client::{Client, home, unexpected};
@@ -16,40 +19,10 @@ use crate::list::{ahead, owners};
 use crate::output::Output;
 use crate::status::WEAK_BITS;
 use crate::terminal::Console;
+use finding::{Finding, State, report};
 
 /// So far apart, two clocks of one host can only be a mistake. In seconds.
 const APART: u64 = 5;
-
-/// How bad something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    Good,
-    /// Worth a look.
-    Warning,
-    /// Somebody is, or will be, refused.
-    Bad,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Finding {
-    state: State,
-    line: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run: Option<String>,
-}
-
-impl Finding {
-    fn new(state: State, line: impl Into<String>) -> Self {
-        Self { state, line: line.into(), run: None }
-    }
-
-    fn run(mut self, command: impl Into<String>) -> Self {
-        self.run = Some(command.into());
-        self
-    }
-}
 
 /// Looks at everything, and says what to run.
 ///
@@ -74,25 +47,6 @@ pub fn config(reach: &Reach, out: &mut Output) -> Result<(), Failure> {
         return out.print(&String::from_utf8_lossy(&checked.stdout));
     }
     Err(Failure::no(complaint(&checked)))
-}
-
-fn report(findings: &[Finding], json: bool, out: &mut Output) -> Result<(), Failure> {
-    if json {
-        out.json(&findings)?;
-    } else {
-        for finding in findings {
-            let mark = match finding.state {
-                State::Good => "good".to_owned(),
-                State::Warning => out.warning("look"),
-                State::Bad => out.warning("BAD "),
-            };
-            out.line(format!("{mark}  {}", escape(&finding.line)))?;
-            if let Some(command) = &finding.run {
-                out.line(format!("      run: {}", escape(command)))?;
-            }
-        }
-    }
-    if findings.iter().any(|finding| finding.state == State::Bad) { Err(Failure::no("")) } else { Ok(()) }
 }
 
 /// `oathgated --check`: only that program knows its settings, keys and store.
@@ -126,7 +80,7 @@ fn settings(reach: &Reach) -> Finding {
 }
 
 fn from_failure(failure: Failure) -> Finding {
-    Finding { state: State::Bad, line: failure.what, run: failure.hint }
+    Finding { run: failure.hint, ..Finding::bad(failure.what) }
 }
 
 fn verifier(client: &Client) -> Vec<Finding> {
