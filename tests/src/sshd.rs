@@ -270,7 +270,22 @@ impl Client {
 
     /// Opens a session with a terminal; `remote` is a command, or a login shell when left out.
     pub fn session(&self, remote: Option<&str>) -> Session {
-        Session(Running::start(&mut self.ssh(&["-tt"], remote.map(OsStr::new))))
+        Session::start(&mut self.ssh(&["-tt"], remote.map(OsStr::new)))
+    }
+
+    /// Opens a connection that stays, and returns it with a client whose sessions
+    /// all go through it.
+    ///
+    /// # Panics
+    /// When sshd lets nobody in.
+    pub fn master(&self) -> (Running, Self) {
+        let name = self.key.file_name().unwrap_or_default().display().to_string();
+        let path = format!("ControlPath={}/master-{name}", self.folder.display());
+        // The socket is there before the local command runs (ssh.c, ssh_session2).
+        let announce = ["-M", "-N", "-o", &path, "-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo ready"];
+        let master = Running::start(&mut self.ssh(&announce, None));
+        master.stdout.expect("ready", PATIENCE);
+        (master, self.clone().option(&path))
     }
 
     /// What rsync's `-e` and GIT_SSH_COMMAND want: one string.
@@ -283,6 +298,11 @@ impl Client {
 pub struct Session(Running);
 
 impl Session {
+    /// Starts `ssh`, which asks for one.
+    pub fn start(ssh: &mut Command) -> Self {
+        Self(Running::start(ssh))
+    }
+
     /// Waits for `text` and returns what came before it.
     ///
     /// # Panics
