@@ -42,7 +42,6 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 AcceptEnv LANG LC_*
-Subsystem sftp /usr/lib/openssh/sftp-server
 MaxStartups 200
 MaxSessions 200
 PrintMotd no
@@ -136,6 +135,9 @@ impl Sshd {
     }
 }
 
+/// The usual SFTP server; sshd takes no second one.
+const SFTP: &str = "Subsystem sftp /usr/lib/openssh/sftp-server";
+
 fn launch(settings: &Settings, folder: &Path, port: u16) -> Running {
     let path = |name: &str| folder.join(name).display().to_string();
     let config = [
@@ -144,6 +146,13 @@ fn launch(settings: &Settings, folder: &Path, port: u16) -> Running {
         // An empty home: no start file of whoever runs the tests, and a store of its own.
         format!("SetEnv HOME={}", path("home")),
         USUAL.to_owned(),
+        settings
+            .first
+            .iter()
+            .all(|line| !line.starts_with("Subsystem sftp "))
+            .then_some(SFTP)
+            .unwrap_or_default()
+            .into(),
         settings.last.join("\n"),
     ];
     fs::write(folder.join("sshd_config"), config.join("\n") + "\n").expect("our folder");

@@ -7,5 +7,9 @@
 
 mod bytes;
 mod commands;
+mod endings;
 mod probe;
+mod sftp;
+mod shells;
+mod terminals;
 mod world;
