@@ -3,7 +3,7 @@
 use crate::world::{BOTH, World};
 
 /// Every byte value, in no order that anything on the way could guess.
-fn noise(length: usize) -> Vec<u8> {
+pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -8,8 +8,12 @@
 mod bytes;
 mod commands;
 mod endings;
+mod identities;
+mod inner;
 mod probe;
 mod sftp;
 mod shells;
 mod terminals;
+mod tools;
+mod tree;
 mod world;
