@@ -140,19 +140,14 @@ const SFTP: &str = "Subsystem sftp /usr/lib/openssh/sftp-server";
 
 fn launch(settings: &Settings, folder: &Path, port: u16) -> Running {
     let path = |name: &str| folder.join(name).display().to_string();
+    let sftp = if settings.first.iter().any(|line| line.starts_with("Subsystem sftp ")) { "" } else { SFTP };
     let config = [
         settings.first.join("\n"),
         format!("Port {port}\nHostKey {}\nAuthorizedKeysFile {}", path("host"), path("authorized_keys")),
         // An empty home: no start file of whoever runs the tests, and a store of its own.
         format!("SetEnv HOME={}", path("home")),
         USUAL.to_owned(),
-        settings
-            .first
-            .iter()
-            .all(|line| !line.starts_with("Subsystem sftp "))
-            .then_some(SFTP)
-            .unwrap_or_default()
-            .into(),
+        sftp.to_owned(),
         settings.last.join("\n"),
     ];
     fs::write(folder.join("sshd_config"), config.join("\n") + "\n").expect("our folder");
