@@ -4,6 +4,8 @@ pub mod built;
 pub mod cdylib;
 pub mod fake_verifier;
 pub mod ffi;
+pub mod fido;
+pub mod gated;
 pub mod oathgated;
 pub mod phone;
 pub mod process;

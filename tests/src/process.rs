@@ -164,7 +164,15 @@ impl Running {
     /// # Panics
     /// When it can't be started.
     pub fn start(command: &mut Command) -> Self {
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_with_input(command, Stdio::piped())
+    }
+
+    /// The same with another standard input.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    pub fn start_with_input(command: &mut Command, input: Stdio) -> Self {
+        let piped = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Stream::of(child.stdout.take().expect("piped"));
         let stderr = Stream::of(child.stderr.take().expect("piped"));

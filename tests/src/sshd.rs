@@ -42,7 +42,6 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 AcceptEnv LANG LC_*
-Subsystem sftp /usr/lib/openssh/sftp-server
 MaxStartups 200
 MaxSessions 200
 PrintMotd no
@@ -136,14 +135,19 @@ impl Sshd {
     }
 }
 
+/// The usual SFTP server; sshd takes no second one.
+const SFTP: &str = "Subsystem sftp /usr/lib/openssh/sftp-server";
+
 fn launch(settings: &Settings, folder: &Path, port: u16) -> Running {
     let path = |name: &str| folder.join(name).display().to_string();
+    let sftp = if settings.first.iter().any(|line| line.starts_with("Subsystem sftp ")) { "" } else { SFTP };
     let config = [
         settings.first.join("\n"),
         format!("Port {port}\nHostKey {}\nAuthorizedKeysFile {}", path("host"), path("authorized_keys")),
         // An empty home: no start file of whoever runs the tests, and a store of its own.
         format!("SetEnv HOME={}", path("home")),
         USUAL.to_owned(),
+        sftp.to_owned(),
         settings.last.join("\n"),
     ];
     fs::write(folder.join("sshd_config"), config.join("\n") + "\n").expect("our folder");
@@ -270,7 +274,22 @@ impl Client {
 
     /// Opens a session with a terminal; `remote` is a command, or a login shell when left out.
     pub fn session(&self, remote: Option<&str>) -> Session {
-        Session(Running::start(&mut self.ssh(&["-tt"], remote.map(OsStr::new))))
+        Session::start(&mut self.ssh(&["-tt"], remote.map(OsStr::new)))
+    }
+
+    /// Opens a connection that stays, and returns it with a client whose sessions
+    /// all go through it.
+    ///
+    /// # Panics
+    /// When sshd lets nobody in.
+    pub fn master(&self) -> (Running, Self) {
+        let name = self.key.file_name().unwrap_or_default().display().to_string();
+        let path = format!("ControlPath={}/master-{name}", self.folder.display());
+        // The socket is there before the local command runs (ssh.c, ssh_session2).
+        let announce = ["-M", "-N", "-o", &path, "-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo ready"];
+        let master = Running::start(&mut self.ssh(&announce, None));
+        master.stdout.expect("ready", PATIENCE);
+        (master, self.clone().option(&path))
     }
 
     /// What rsync's `-e` and GIT_SSH_COMMAND want: one string.
@@ -283,6 +302,11 @@ impl Client {
 pub struct Session(Running);
 
 impl Session {
+    /// Starts `ssh`, which asks for one.
+    pub fn start(ssh: &mut Command) -> Self {
+        Self(Running::start(ssh))
+    }
+
     /// Waits for `text` and returns what came before it.
     ///
     /// # Panics

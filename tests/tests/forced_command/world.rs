@@ -1,10 +1,9 @@
 //! A server with one account, and keys that must pass the gate.
 
-use oathgate_tests::built::bin;
 use oathgate_tests::fake_verifier::{Act, FakeVerifier};
-use oathgate_tests::oathgated::{Device, Oathgated, hotp};
+pub use oathgate_tests::gated::{Enrolled, Real, line, socket};
 use oathgate_tests::process::Finished;
-use oathgate_tests::sshd::{Client, Key, Settings, Sshd, id};
+use oathgate_tests::sshd::{Client, Key, Settings, Sshd};
 use otp_wire::message::Reason;
 use otp_wire::{Ask, Outcome, Request};
 
@@ -34,40 +33,6 @@ impl Scripted {
     }
 }
 
-/// A server and the real verifier; every key has an owner of the same name.
-pub struct Real {
-    pub sshd: Sshd,
-    pub service: Oathgated,
-    pub account: String,
-}
-
-/// A key behind the gate, with the device that shows its codes.
-pub struct Enrolled {
-    pub key: Key,
-    pub client: Client,
-    pub device: Device,
-}
-
-impl Real {
-    pub fn new() -> Self {
-        Self { sshd: Sshd::start(&Settings::default()), service: Oathgated::start(), account: id("-un") }
-    }
-
-    /// A key that must pass the gate, and has no code yet.
-    pub fn key(&self, name: &str) -> Key {
-        let key = self.sshd.key(name);
-        let arguments = format!("--key {} {}", key.fingerprint, socket(&self.service.root_socket()));
-        self.sshd.authorise(&key, &line(&arguments));
-        key
-    }
-
-    pub fn enrol(&self, name: &str) -> Enrolled {
-        let key = self.key(name);
-        let device = self.service.administrator().enrol(hotp(&self.account, name, Some(&key.fingerprint), name));
-        Enrolled { client: self.sshd.client(&key), key, device }
-    }
-}
-
 /// Tries `code` with a command that shows whether it ran.
 pub fn try_code(client: &Client, code: &str) -> Finished {
     client.run("echo in", Some(code))
@@ -91,17 +56,6 @@ fn word(ask: &Ask) -> String {
         Ask::Verify(verify) => format!("verify {}", verify.code.expose()),
         other => other.verb().to_owned(),
     }
-}
-
-/// The options of a line in authorized_keys, as the documentation has them.
-pub fn line(arguments: &str) -> String {
-    format!("restrict,pty,command=\"exec {} {arguments}\"", bin("ssh-otp").display())
-}
-
-/// The arguments that name a socket on which this test's own uid answers.
-pub fn socket(path: &std::path::Path) -> String {
-    let user_store = if rustix::process::getuid().is_root() { "" } else { "--user-store" };
-    format!("{user_store} --socket {}", path.display())
 }
 
 /// Accepts `123456`, and `ABCD-EFGH-IJKL-2345` as a scratch code.

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use oathgate_tests::fido::Fido;
 use oathgate_tests::process::run;
 use otp_wire::Ask;
 use otp_wire::message::KeyAdd;
@@ -90,6 +91,20 @@ fn a_certificate_counts_as_the_key_inside() {
     assert!(signed.status.success(), "{}", signed.stderr);
     let certificate = format!("CertificateFile={}-cert.pub", key.path.display());
     let client = world.client(&key).option(&certificate);
+    assert!(!try_code(&client, &device.wrong_code()));
+    assert!(try_code(&client, &device.code(0)));
+}
+
+#[test]
+fn a_fido_key_has_a_code_of_its_own() {
+    if !possible() {
+        return;
+    }
+    let world = World::new();
+    let Some(fido) = Fido::new(&world.sshd) else { return };
+    world.sshd.authorise(&fido.key, "");
+    let device = world.service.administrator().enrol(hotp_for(&world.account, &fido.key.fingerprint));
+    let client = fido.client(&world.sshd).option("PreferredAuthentications=publickey,keyboard-interactive");
     assert!(!try_code(&client, &device.wrong_code()));
     assert!(try_code(&client, &device.code(0)));
 }
