@@ -10,9 +10,11 @@ use super::pattern::matches;
 /// Where sshd looks for what `Include` names without a leading slash.
 const BASE: &str = "/etc/ssh";
 
-/// The longest file that is read, in bytes, and how deep files may include others.
+/// The longest file that is read, in bytes, how deep files may include others,
+/// and the most lines: sshd itself takes no deeper ones.
 const MAX_FILE: u64 = 1024 * 1024;
 const MAX_DEPTH: usize = 16;
+const MAX_LINES: usize = 65_536;
 
 /// One line of the settings.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,6 +47,9 @@ impl Written {
     fn add(&mut self, path: &Path, depth: usize) {
         let Some(text) = text(path).filter(|_| depth < MAX_DEPTH) else { return self.unread.push(path.to_owned()) };
         for (number, line) in (1..).zip(text.lines()) {
+            if self.settings.len() >= MAX_LINES {
+                return;
+            }
             let Some((keyword, words)) = setting(line) else { continue };
             if keyword == "include" {
                 words.iter().flat_map(|word| included(word)).for_each(|path| self.add(&path, depth + 1));

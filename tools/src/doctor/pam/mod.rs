@@ -52,9 +52,8 @@ impl Stack {
             let Some(entry) = self.entries.get(index) else {
                 if positive {
                     return Guard::Loose(cause.unwrap_or(first));
-                } else {
-                    continue;
-                };
+                }
+                continue; // where nobody said yes, PAM says no
             };
             for (success, action) in entry.outcomes(module) {
                 let next = self.next(index, action, success);

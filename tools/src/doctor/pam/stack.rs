@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 /// Where services are described; the first that has one counts.
 const FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 
-/// The longest file in bytes, how deep files may include others, and the most
-/// lines: more is no PAM that works.
+/// The longest file in bytes, how deep files may include others, how many may be
+/// included, and the most lines: more is no PAM that works.
 const MAX_FILE: u64 = 256 * 1024;
 const MAX_DEPTH: usize = 16;
+const MAX_INCLUDES: usize = 256;
 const MAX_LINES: usize = 4096;
 
 /// What a module's answer does to the stack.
@@ -96,10 +97,11 @@ pub struct Stack {
     pub entries: Vec<Entry>,
     /// What could not be read or understood, and why.
     pub unseen: Vec<String>,
+    includes: usize,
 }
 
 /// Finds a service's file by its name or path: where it is, and what it holds.
-type Find<'a> = &'a dyn Fn(&str) -> std::io::Result<(PathBuf, String)>;
+pub type Find<'a> = &'a dyn Fn(&str) -> std::io::Result<(PathBuf, String)>;
 
 impl Stack {
     /// Reads this host's `service`.
@@ -107,7 +109,8 @@ impl Stack {
         Self::read(service, &find)
     }
 
-    fn read(service: &str, find: Find<'_>) -> Self {
+    /// Reads `service` from wherever `find` finds it, and what it includes.
+    pub fn read(service: &str, find: Find<'_>) -> Self {
         let mut stack = Self::default();
         match find(service) {
             // Linux-PAM asks for `other` then.
@@ -119,8 +122,16 @@ impl Stack {
     }
 
     fn include(&mut self, name: &str, level: usize, depth: usize, find: Find<'_>) {
+        self.includes += 1;
+        if depth > MAX_DEPTH || self.includes > MAX_INCLUDES {
+            // Said once: others may be without number.
+            let text = format!("{name}: included too deep, or too often");
+            if self.unseen.last() != Some(&text) {
+                self.unseen.push(text);
+            }
+            return;
+        }
         match find(name) {
-            _ if depth > MAX_DEPTH => self.unseen.push(format!("{name}: included too deep")),
             Ok(found) => self.add(&found, level, depth, find),
             Err(error) => self.unseen.push(format!("{name}: {error}")),
         }

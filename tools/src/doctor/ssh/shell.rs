@@ -58,18 +58,22 @@ enum Early {
     Prints,
     Reads,
     Becomes,
+    Runs,
 }
 
 /// Judges a start file, line by line, as far as it goes for a shell that
 /// nobody types at. A reader's judgement, not a shell's.
 pub fn start_file(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut skipping: Option<&str> = None;
+    let mut skipping: Option<usize> = None;
     for (number, line) in (1..).zip(text.lines()) {
-        let (body, indent) = (line.trim(), &line[..line.len() - line.trim_start().len()]);
+        let body = line.trim();
+        let indent = line.len() - line.trim_start().len();
         if let Some(outer) = skipping {
-            let closed = indent == outer && matches!(body.split([' ', ';']).next(), Some("}" | "fi" | "end" | "endif"));
-            skipping = skipping.filter(|_| !closed);
+            skipping = skipping.filter(|_| indent != outer || !closes(body));
+            continue;
+        }
+        if body.starts_with('#') {
             continue;
         }
         if stops(body) {
@@ -85,11 +89,17 @@ pub fn start_file(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
+fn closes(body: &str) -> bool {
+    let word = body.split([' ', ';']).next().unwrap_or_default();
+    ["}", "fi", "end", "endif", "else", "elif"].contains(&word)
+}
+
 fn finding(path: &str, number: usize, early: Early) -> Finding {
     let finding = match early {
         Early::Prints => Finding::warning("prints before the code is asked: sftp, rsync and git break"),
         Early::Reads => Finding::warning("reads what the client sends, before the code is asked"),
         Early::Becomes => Finding::bad("becomes another program before the code is asked, which then never is"),
+        Early::Runs => Finding::unseen("runs another file before the code is asked, which was not looked at"),
     };
     finding.at(format!("{path}:{number}")).change("do this in interactive shells only")
 }
@@ -108,11 +118,11 @@ fn stops(body: &str) -> bool {
 
 /// A function, or a block for interactive shells only.
 fn opens_what_is_skipped(body: &str) -> bool {
+    let has = |signs: &[&str]| signs.iter().any(|sign| body.contains(sign));
+    let name = body.split_once("()").map(|(name, _)| name);
+    let function = body.starts_with("function ") || name.is_some_and(|name| !name.contains([' ', '$', '"']));
+    let guard = body.starts_with("if ") && has(&["$-", "PS1", "interactive", "?prompt"]) && !has(&["-z", "!", " not "]);
     let whole = body.ends_with('}') || body.ends_with("fi") || body.ends_with("end");
-    let function =
-        body.starts_with("function ") || body.split_once("()").is_some_and(|(name, _)| !name.contains([' ', '$', '"']));
-    let guard =
-        body.starts_with("if ") && ["$-", "PS1", "interactive", "?prompt"].iter().any(|sign| body.contains(sign));
     (function || guard) && !whole
 }
 
@@ -165,6 +175,7 @@ fn early(words: &[String]) -> Option<Early> {
             .next()
             .filter(|word| !word.starts_with(|c: char| c.is_ascii_digit() || c == '<' || c == '>' || c == '{'))
             .map(|_| Early::Becomes),
+        "." | "source" => Some(Early::Runs),
         "tmux" | "screen" | "zellij" | "byobu" => Some(Early::Becomes),
         _ => None,
     }
@@ -203,6 +214,7 @@ mod tests {
             "echo problem >&2\necho x > /dev/null\nprintf a>/tmp/x\nexec 3>&1\nexec <&-\n",
             "cat /etc/motd | while true; do :; done\n",
             "if (! $?prompt) exit\necho hi\n",
+            "[[ -o interactive ]] || return\nsource ~/.more\n",
         ] {
             assert_eq!(start_file("f", text), [], "{text}");
         }
@@ -220,6 +232,12 @@ mod tests {
             ("exec tmux new", 1, "becomes"),
             ("exec zsh -l", 1, "becomes"),
             ("[ -x /bin/fish ] && { exec /bin/fish; }", 1, "becomes"),
+            ("# interactive shells return here\nexec zsh", 2, "becomes"),
+            ("if [ -z \"$PS1\" ]; then\n  exec zsh\nfi", 2, "becomes"),
+            ("if [ -n \"$PS1\" ]; then\n  echo a\nelse\n  exec zsh\nfi", 4, "becomes"),
+            ("if not status is-interactive\n  exec bash\nend", 2, "becomes"),
+            (". \"$HOME/.cargo/env\"", 1, "runs another file"),
+            ("[ -f ~/.more ] && source ~/.more", 1, "runs another file"),
             ("f() {\n  echo a\n}\ntmux attach", 4, "becomes"),
         ] {
             let findings = start_file("f", text);
