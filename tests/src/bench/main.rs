@@ -6,6 +6,7 @@
 //! build's folders.
 
 mod disk;
+mod gate;
 mod goals;
 mod load;
 mod numbers;

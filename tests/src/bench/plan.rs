@@ -12,6 +12,7 @@ use otp_wire::socket::timespec;
 use rustix::event::poll;
 
 use crate::disk;
+use crate::gate::Gate;
 use crate::load::{self, Load};
 use crate::numbers::{Series, commas};
 use crate::report::Report;
@@ -26,6 +27,8 @@ pub struct Plan {
     lines: &'static [usize],
     /// Rounds of PAM transactions.
     rounds: usize,
+    /// Logins with and without the forced command.
+    logins: usize,
     /// Clients at once.
     clients: &'static [usize],
     /// How long they ask, each time.
@@ -39,6 +42,7 @@ pub const FULL: Plan = Plan {
     owners: &[10, 1_000, 100_000, 1_000_000],
     lines: &[10, 1_000, 100_000],
     rounds: 40,
+    logins: 200,
     clients: &[1, 8, 32, 128],
     span: Duration::from_secs(2),
     turns: 3,
@@ -49,13 +53,14 @@ pub const QUICK: Plan = Plan {
     owners: &[10, 10_000],
     lines: &[10, 1_000],
     rounds: 10,
+    logins: 50,
     clients: &[1, 8, 32, 128],
     span: Duration::from_secs(1),
     turns: 2,
 };
 
 /// The verifier alone, without PAM.
-pub const VERIFIER: Plan = Plan { owners: &[10_000], lines: &[], rounds: 0, turns: 1, ..QUICK };
+pub const VERIFIER: Plan = Plan { owners: &[10_000], lines: &[], rounds: 0, logins: 0, turns: 1, ..QUICK };
 
 /// Transactions of one module in one round.
 const IN_A_ROUND: usize = 25;
@@ -87,11 +92,21 @@ pub fn run(plan: &Plan) -> ExitCode {
     let mut servers = servers(plan, &stage);
     let rivals = rivals(plan, &stage, &servers);
     let rivals = transactions(plan, &stage, rivals);
+    let gate = Gate::measure(plan.logins);
     let large = servers.pop().expect("a large store");
     let (loads, large) = loads(plan, large);
     let owners = large.people.count();
-    let report =
-        Report { owners, file_system, fsync, busy, rivals, loads, resident: large.resident(), bytes: large.bytes() };
+    let report = Report {
+        owners,
+        file_system,
+        fsync,
+        busy,
+        rivals,
+        gate,
+        loads,
+        resident: large.resident(),
+        bytes: large.bytes(),
+    };
     report.print();
     report.write(folder().parent().expect("…/target/PROFILE"));
     if report.goals().iter().all(|goal| goal.reached) { ExitCode::SUCCESS } else { ExitCode::from(1) }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::gate::Gate;
 use crate::goals::{self, Goal};
 use crate::numbers::{Series, commas, round, shown};
 use crate::plan::Pair;
@@ -20,6 +21,8 @@ pub struct Report {
     /// The load of the machine before anything was measured.
     pub busy: f64,
     pub rivals: Vec<Rival>,
+    /// The forced command, where it was measured.
+    pub gate: Option<Gate>,
     pub loads: Vec<Pair>,
     /// Memory of the verifier with the largest store, in KiB: at rest, and at most.
     pub resident: (usize, usize),
@@ -57,6 +60,9 @@ impl Report {
         println!("Every accepted code is on the disk before the answer. Only ratios carry over.");
         if !self.rivals.is_empty() {
             self.print_transactions();
+        }
+        if let Some(gate) = &self.gate {
+            gate.print();
         }
         self.print_loads();
         let (rest, most) = self.resident;
@@ -160,7 +166,7 @@ impl Report {
             .map(|goal| json!({ "goal": goal.what, "found": goal.found, "reached": goal.reached }));
         json!({
             "file_system": self.file_system, "load_before": self.busy, "processors": processors(), "fsync": self.fsync.json(),
-            "transactions": transactions.collect::<Vec<_>>(), "clients": loads.collect::<Vec<_>>(),
+            "transactions": transactions.collect::<Vec<_>>(), "forced_command": self.gate.as_ref().map(Gate::json), "clients": loads.collect::<Vec<_>>(),
             "resident_kb": self.resident.0, "resident_at_most_kb": self.resident.1, "store_bytes": self.bytes,
             "goals": goals.collect::<Vec<_>>(),
         })

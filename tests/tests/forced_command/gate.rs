@@ -1,6 +1,7 @@
 //! What happens at the gate, with a verifier that follows a script.
 
 use std::process::Command;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use oathgate_tests::fake_verifier::Act;
@@ -66,6 +67,31 @@ fn keys_at_the_prompt() {
         session.send(edited);
         assert_eq!(session.wait().0, Some(0));
     }
+}
+
+#[test]
+fn what_is_typed_before_the_prompt_is_no_code() {
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let world = Scripted::new(move |request| {
+        if matches!(request.ask, Ask::Begin(_)) {
+            wait.lock().unwrap().recv().unwrap();
+        }
+        one_code(request)
+    });
+    let mut session = world.client().session(Some("echo in; cat"));
+    session.send("too-early\r");
+    // The terminal has it, and still echoes.
+    session.expect("too-early\r\n");
+    go.send(()).unwrap();
+    session.expect("Code (phone): ");
+    session.send("123456\r");
+    session.expect("in\r\n");
+    session.send("\x04");
+    let (code, shown) = session.wait();
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(shown.matches("too-early").count(), 1, "{shown}");
+    assert_eq!(world.asked(), ["begin", "verify 123456"]);
 }
 
 #[test]
