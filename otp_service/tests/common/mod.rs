@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // each test program uses a part
 
+pub mod traced;
+pub mod world;
+
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -12,6 +15,9 @@ use otp_wire::message::{Enrol, Outcome};
 use otp_wire::{Ask, DEADLINE, Error, Login, Request, SecretText, SocketVerifier, Verifier, Verify};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_oathgated");
+
+/// Well-formed, and right for nobody: everybody here has six digits, or eight.
+pub const WRONG: &str = "1234567";
 
 /// A running service in a folder of its own.
 pub struct Running {

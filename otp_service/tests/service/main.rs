@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod access;
 mod credentials;
 mod import;
 mod logins;
-mod world;
+
+use common::world;

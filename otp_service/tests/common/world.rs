@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use otp_core::{Algorithm, Digits, Fingerprint, Secret, otp};
+use otp_core::{Algorithm, Digits, Fingerprint, Limits, Secret, otp};
 use otp_service::access::{Peer, Role};
 use otp_service::service::{Service, Settings};
-use otp_store::{Journal, SealingKeys, SqliteStore, place};
+use otp_store::{Journal, SealingKeys, SqliteStore, Store, place};
 use otp_wire::message::{Enrol, Enrolled, Outcome};
 use otp_wire::{Ask, Login, Request, SecretText, Verify, frame};
 
@@ -23,6 +23,11 @@ pub struct World {
 
 impl World {
     pub fn new(self_service: bool) -> Self {
+        Self::over(self_service, Limits::Usual, |store| Box::new(store))
+    }
+
+    /// One over whatever `wrap` puts around the store.
+    pub fn over(self_service: bool, limits: Limits, wrap: impl FnOnce(SqliteStore) -> Box<dyn Store>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys");
         place::make_folder(&keys).unwrap();
@@ -34,18 +39,28 @@ impl World {
             issuer: "host".to_owned(),
             self_service,
             self_enrol: self_service,
-            limits: otp_core::Limits::Usual,
+            limits,
             place: String::new(),
             connection_grants: true,
             keys_reader: None,
             syslog: false,
         };
-        Self { _folder: folder, service: Service::new(Box::new(store), keys, settings) }
+        Self { _folder: folder, service: Service::new(wrap(store), keys, settings) }
     }
 
     pub fn send(&self, peer: Peer, request: &Request, now: u64) -> Outcome {
         let line = frame::encode(request, frame::MAX_REQUEST).unwrap();
-        self.service.answer(peer, &line, now).unwrap().outcome
+        self.raw(peer, &line, now).unwrap()
+    }
+
+    /// What the service says to a line of whatever it is.
+    pub fn raw(&self, peer: Peer, line: &[u8], now: u64) -> Option<Outcome> {
+        self.service.answer(peer, line, now).map(|reply| reply.outcome)
+    }
+
+    /// What root is told at that time.
+    pub fn at(&self, now: u64, ask: Ask) -> Outcome {
+        self.send(ROOT, &Request::new(ask).unwrap(), now)
     }
 
     pub fn ask(&self, peer: Peer, ask: Ask) -> Outcome {
