@@ -11,7 +11,7 @@ use listenfd::ListenFd;
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::{Ask, Request, SERVICE_USER, frame};
 
-use crate::access::{Peer, Role};
+use crate::access::{Export, Peer, Role, Rules};
 use crate::account;
 use crate::arguments::Arguments;
 use crate::config::{self, Config};
@@ -101,11 +101,19 @@ impl Plan {
         if self.user { Journal::Delete } else { Journal::Wal }
     }
 
+    fn rules(&self) -> Rules {
+        let export = if self.user { Export::OwnerWithCode } else { Export::Root };
+        Rules {
+            self_service: self.config.self_service.unwrap_or(self.user),
+            export: self.config.export.unwrap_or(export),
+        }
+    }
+
     fn settings(&self) -> Settings {
         let name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
         Settings {
             issuer: self.config.issuer.clone().unwrap_or_else(name),
-            self_service: self.config.self_service.unwrap_or(self.user),
+            rules: self.rules(),
             self_enrol: self.config.self_enrol.unwrap_or(self.user),
             limits: self.config.profile.unwrap_or_default().limits(),
             place: self.store.display().to_string(),

@@ -4,6 +4,7 @@
 
 mod access;
 mod credentials;
+mod export;
 mod import;
 mod logins;
 mod world;

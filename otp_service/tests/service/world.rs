@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use otp_core::{Algorithm, Digits, Fingerprint, Secret, otp};
-use otp_service::access::{Peer, Role};
+use otp_service::access::{Export, Peer, Role, Rules};
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::message::{Enrol, Enrolled, Outcome};
@@ -23,6 +23,10 @@ pub struct World {
 
 impl World {
     pub fn new(self_service: bool) -> Self {
+        Self::with_export(self_service, if self_service { Export::OwnerWithCode } else { Export::Root })
+    }
+
+    pub fn with_export(self_service: bool, export: Export) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys");
         place::make_folder(&keys).unwrap();
@@ -32,7 +36,7 @@ impl World {
         let store = SqliteStore::open(&folder.path().join("store.db"), Arc::clone(&keys), Journal::Wal).unwrap();
         let settings = Settings {
             issuer: "host".to_owned(),
-            self_service,
+            rules: Rules { self_service, export },
             self_enrol: self_service,
             limits: otp_core::Limits::Usual,
             place: String::new(),
