@@ -1,6 +1,7 @@
 //! The table of who may ask what.
 
 use otp_wire::Ask;
+use serde::Deserialize;
 
 /// What a peer is to this verifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +46,35 @@ pub enum Access {
     No,
 }
 
+/// Who may have secrets out of the store again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Export {
+    /// Root.
+    #[default]
+    Root,
+    /// Root, and owners with a code.
+    OwnerWithCode,
+    /// Nobody.
+    Never,
+}
+
+/// The settings that the table depends on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// Owners renew and add credentials themselves, with a code.
+    pub self_service: bool,
+    /// Who may have secrets out of the store again.
+    pub export: Export,
+}
+
 /// One verb: what others may with it, what they may where the settings say
 /// `self_service`, and what a user may with the own store.
 struct Row(&'static str, Access, Access, Access);
 
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
-/// is `Yes` here. Root is not in the table: root may everything.
+/// is `Yes` here. Root is not in the table: root may everything. `export` has a
+/// setting of its own.
 const TABLE: [Row; 20] = {
     use Access::{No, WithCode, Yes};
     [
@@ -82,13 +106,24 @@ const TABLE: [Row; 20] = {
 
 /// Whether somebody in this role may ask this.
 #[must_use]
-pub fn access(role: Role, ask: &Ask, self_service: bool) -> Access {
+pub fn access(role: Role, ask: &Ask, rules: Rules) -> Access {
+    if let Ask::Export(_) = ask {
+        return export(role, rules.export);
+    }
     let row = TABLE.iter().find(|row| row.0 == ask.verb());
     match (row, role) {
         (None, _) => Access::No,
         (Some(_), Role::Root) => Access::Yes,
-        (Some(row), Role::Account) if !self_service => row.1,
+        (Some(row), Role::Account) if !rules.self_service => row.1,
         (Some(row), Role::Account) => row.2,
         (Some(row), Role::Owner) => row.3,
+    }
+}
+
+fn export(role: Role, rule: Export) -> Access {
+    match (rule, role) {
+        (Export::Root | Export::OwnerWithCode, Role::Root) => Access::Yes,
+        (Export::OwnerWithCode, Role::Account | Role::Owner) => Access::WithCode,
+        (Export::Never, _) | (Export::Root, Role::Account | Role::Owner) => Access::No,
     }
 }

@@ -293,6 +293,7 @@ impl Service {
             Ask::Revoke(name) | Ask::Disable(name) | Ask::Enable(name) => {
                 (name.account.as_ref().ok_or_else(missing)?, None)
             }
+            Ask::Export(export) => (export.account.as_ref().ok_or_else(missing)?, None),
             Ask::Rename(rename) => (rename.account.as_ref().ok_or_else(missing)?, None),
             Ask::SetBack(ask) => (ask.account.as_ref().ok_or_else(missing)?, None),
             Ask::KeyPolicy(KeyPolicy { account, .. })
@@ -310,6 +311,7 @@ impl Service {
         let account = self.own_account(asked.peer, account)?;
         let owner = match ask {
             Ask::Revoke(name) | Ask::Disable(name) | Ask::Enable(name) => Some(self.named(asked, name)?.0),
+            Ask::Export(export) => Some(self.named_all(asked, export)?.0),
             Ask::Rename(Rename { account, credential, .. })
             | Ask::SetBack(message::SetBack { account, credential, .. }) => {
                 let name = CredentialName { account: account.clone(), credential: credential.clone() };

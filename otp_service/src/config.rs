@@ -9,6 +9,7 @@ use otp_core::Limits;
 use serde::Deserialize;
 
 use crate::Failure;
+use crate::access::Export;
 
 /// The system's settings.
 pub const SYSTEM: &str = "/etc/oathgate/oathgate.toml";
@@ -31,6 +32,8 @@ pub struct Config {
     pub self_service: Option<bool>,
     /// Owners enrol their first credential themselves, without a code.
     pub self_enrol: Option<bool>,
+    /// Who may have secrets out of the store again: `root`, `owner-with-code` or `never`.
+    pub export: Option<Export>,
     /// After a code, its SSH connection needs no further one; yes, when left out.
     pub connection_grants: Option<bool>,
     /// The user who may ask which keys are enrolled (AuthorizedKeysCommandUser).
@@ -107,7 +110,14 @@ mod tests {
         assert!(Config::load(&path).unwrap().issuer.is_none(), "no file, all by default");
         fs::write(&path, "issuer = \"host\"\nself_service = true\n").unwrap();
         assert_eq!(Config::load(&path).unwrap().self_service, Some(true));
-        for bad in ["isuer = \"host\"", "self_service = \"yes\"", "verifier = \"guess\"", "["] {
+        for (text, rule) in
+            [("root", Export::Root), ("owner-with-code", Export::OwnerWithCode), ("never", Export::Never)]
+        {
+            fs::write(&path, format!("export = \"{text}\"\n")).unwrap();
+            assert_eq!(Config::load(&path).unwrap().export, Some(rule));
+        }
+        for bad in ["export = \"everybody\"", "isuer = \"host\"", "self_service = \"yes\"", "verifier = \"guess\"", "["]
+        {
             fs::write(&path, bad).unwrap();
             assert!(Config::load(&path).is_err(), "{bad}");
         }

@@ -15,6 +15,7 @@ pub mod boot;
 pub mod change;
 pub mod config;
 pub mod enrol;
+pub mod export;
 pub mod harden;
 pub mod import;
 pub mod journal;

@@ -138,7 +138,7 @@ fn credential_row(credential: &Credential, now: UnixTime) -> CredentialRow {
     }
 }
 
-fn entry_row(record: &Record, entry: &Entry, boot: Option<Boot>) -> EntryRow {
+pub(crate) fn entry_row(record: &Record, entry: &Entry, boot: Option<Boot>) -> EntryRow {
     let here = |grant: &&Grant| grant.account == entry.account && Some(grant.key) == entry.key;
     let (policy, until) = match entry.policy {
         Policy::Code => ("code", None),

@@ -8,7 +8,7 @@ use otp_store::{Answered, AuditRow, Change, Mark, SealingKeys, Store, Transactio
 use otp_wire::message::{Outcome, Reply, Request, VERSION};
 use otp_wire::{Ask, frame};
 
-use crate::access::{Access, Peer, Role, access};
+use crate::access::{Access, Export, Peer, Role, Rules, access};
 use crate::account::{self, Found};
 use crate::boot::ThisBoot;
 use crate::journal::Journal;
@@ -20,8 +20,8 @@ use crate::{harden, lines};
 pub struct Settings {
     /// What authenticators call this host.
     pub issuer: String,
-    /// Owners renew and add credentials themselves, with a code.
-    pub self_service: bool,
+    /// What others than root may ask.
+    pub rules: Rules,
     /// Owners enrol their first credential themselves.
     pub self_enrol: bool,
     /// When doors are throttled and locked.
@@ -124,7 +124,7 @@ impl Service {
     fn access(&self, peer: Peer, ask: &Ask) -> Access {
         match ask {
             Ask::Key(_) if self.settings.keys_reader == Some(peer.uid) => Access::Yes,
-            _ => access(peer.role, ask, self.settings.self_service),
+            _ => access(peer.role, ask, self.settings.rules),
         }
     }
 
@@ -142,10 +142,7 @@ impl Service {
         match self.access(asked.peer, &request.ask) {
             Access::Yes => {}
             Access::WithCode => self.authorise(asked, &request.ask, authorisation.as_ref())?,
-            Access::No => {
-                let line = format!("Only root may ask for {}; try it with sudo.", request.ask.verb());
-                return Err(Stop::Denied(line));
-            }
+            Access::No => return Err(self.denied(&request.ask)),
         }
         match request.ask {
             Ask::Begin(login) => self.begin(asked, &login),
@@ -155,6 +152,7 @@ impl Service {
             Ask::Audit(filter) => self.audit(&filter),
             Ask::Enrol(enrol) => self.enrol(asked, &enrol),
             Ask::Import(import) => self.import(asked, &import),
+            Ask::Export(export) => self.export(asked, &export),
             Ask::Resync(resync) => self.resync(asked, &resync),
             Ask::SetBack(ask) => self.set_back(asked, &ask),
             Ask::Revoke(name) => self.revoke(asked, &name),
@@ -169,6 +167,13 @@ impl Service {
             Ask::KeyPolicy(policy) => self.key_policy(asked, &policy),
             Ask::KeyRemove(name) => self.key_remove(asked, &name),
         }
+    }
+
+    fn denied(&self, ask: &Ask) -> Stop {
+        Stop::Denied(match (ask, self.settings.rules.export) {
+            (Ask::Export(_), Export::Never) => "The settings let no secret out (export = \"never\").".to_owned(),
+            _ => format!("Only root may ask for {}; try it with sudo.", ask.verb()),
+        })
     }
 
     /// Runs a change in one transaction. Asked again within ten seconds, the
@@ -222,7 +227,7 @@ impl Service {
 /// The answer as it is kept for a repeated request: without secrets.
 fn remembered(outcome: &Outcome) -> Vec<u8> {
     let kept = match outcome {
-        Outcome::Enrolled(_) | Outcome::Scratch(_) => {
+        Outcome::Enrolled(_) | Outcome::Exported(_) | Outcome::Scratch(_) => {
             &Outcome::Invalid("This was done already; its secrets are shown only once.".to_owned())
         }
         other => other,

@@ -11,7 +11,7 @@ use listenfd::ListenFd;
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::{Ask, Request, SERVICE_USER, frame};
 
-use crate::access::{Peer, Role};
+use crate::access::{Export, Peer, Role, Rules};
 use crate::account;
 use crate::arguments::Arguments;
 use crate::config::{self, Config};
@@ -101,6 +101,14 @@ impl Plan {
         if self.user { Journal::Delete } else { Journal::Wal }
     }
 
+    fn rules(&self) -> Rules {
+        let export = if self.user { Export::OwnerWithCode } else { Export::Root };
+        Rules {
+            self_service: self.config.self_service.unwrap_or(self.user),
+            export: self.config.export.unwrap_or(export),
+        }
+    }
+
     fn settings(&self) -> Result<Settings, Failure> {
         let keys_reader = self.config.keys_reader.as_deref().map(|name| {
             let unknown = || Failure::at("keys_reader", format!("there is no user {name:?}"));
@@ -109,7 +117,7 @@ impl Plan {
         let name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
         Ok(Settings {
             issuer: self.config.issuer.clone().unwrap_or_else(name),
-            self_service: self.config.self_service.unwrap_or(self.user),
+            rules: self.rules(),
             self_enrol: self.config.self_enrol.unwrap_or(self.user),
             limits: self.config.profile.unwrap_or_default().limits(),
             place: self.store.display().to_string(),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use otp_core::{Algorithm, Digits, Limits, Secret, otp};
-use otp_service::access::{Peer, Role};
+use otp_service::access::{Peer, Role, Rules};
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::message::{Enrol, KeyPolicy, Outcome, Reason, Selection, SetBack, StatusReport};
@@ -39,7 +39,7 @@ impl World {
         let store = SqliteStore::open(&store, Arc::clone(&keys), Journal::Wal).unwrap();
         let settings = Settings {
             issuer: "host".to_owned(),
-            self_service: false,
+            rules: Rules::default(),
             self_enrol: false,
             limits: Limits::Usual,
             place: String::new(),

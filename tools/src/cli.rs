@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use otp_core::{Account, Algorithm, Fingerprint, Label, Owner};
 
-use crate::convert::arguments::{Convert, Import};
+use crate::convert::arguments::{Convert, Export, Import};
 
 /// One-time codes for logins: enrol, look, revoke.
 #[derive(Debug, Parser)]
@@ -52,6 +52,8 @@ pub enum Verb {
     Convert(Convert),
     /// Make login credentials of chosen secrets that an authenticator or another PAM module wrote
     Import(Import),
+    /// Write enrolled credentials with their secrets, for a further device or another PAM module
+    Export(Export),
     /// Show what is enrolled, without secrets
     List(List),
     /// Show one credential, without its secret

@@ -77,6 +77,11 @@ impl<'a> Client<'a> {
         self.person.code(prompt)
     }
 
+    /// Asks something that is no secret; none without an answer.
+    pub fn question(&self, question: &str) -> Option<String> {
+        self.person.answer(question)
+    }
+
     /// Asks the verifier. Where it wants a code of the owner's for this, the
     /// owner is asked for one, and the request goes out once more with it.
     ///
@@ -101,11 +106,11 @@ impl<'a> Client<'a> {
                 break;
             }
             request.id = RequestId::random().map_err(Failure::undecided)?;
-            request.authorisation = match self.code("A code of yours is needed to change this: ") {
+            request.authorisation = match self.code("A code of yours is needed for this: ") {
                 Typed::Code(code) => Some(code),
                 Typed::Cancelled => return Err(Failure::no("cancelled; nothing was changed")),
                 Typed::NoTerminal => {
-                    return Err(Failure::no("a code of yours is needed to change this").hint("run it in a terminal"));
+                    return Err(Failure::no("a code of yours is needed for this").hint("run it in a terminal"));
                 }
             };
         }

@@ -44,7 +44,7 @@ pub fn show(client: &Client, named: &Named, out: &mut Output) -> Result<(), Fail
         ("label", credential.label.clone()),
         ("owner", owner.owner.clone()),
         ("codes", list::codes(credential)),
-        ("secret", format!("{} bits; it is never shown again", credential.bits)),
+        ("secret", format!("{} bits; not shown here", credential.bits)),
         ("state", list::state(credential).to_owned()),
         ("enrolled", clock::second(credential.created)),
         ("confirmed", moment(credential.confirmed, "not yet: no code of it was used so far")),

@@ -39,6 +39,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Enrol(arguments) => enrol::run(&client()?, arguments, out),
         Verb::Convert(arguments) => convert::run(arguments, out),
         Verb::Import(arguments) => convert::import::run(client, arguments, out),
+        Verb::Export(arguments) => convert::export::run(&client()?, arguments, out),
         Verb::List(arguments) => list::run(&client()?, arguments, out),
         Verb::Show(named) => credential::show(&client()?, named, out),
         Verb::Revoke(named) => credential::change(&client()?, named, Ask::Revoke, out),

@@ -1,13 +1,21 @@
 //! The person at `/dev/tty`: where codes are asked for, so that they are never
 //! an argument and never in a pipe.
 
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 
 use otp_wire::SecretText;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
+
+/// The longest answer in bytes, its line break included.
+const MAX_ANSWER: u64 = 4096;
+/// A terminal that is opened does not become the controlling one.
+const O_NOCTTY: i32 = OFlags::NOCTTY.bits().cast_signed();
 
 /// What came of asking for a code.
 pub enum Typed {
@@ -19,10 +27,14 @@ pub enum Typed {
     NoTerminal,
 }
 
-/// Somebody who can be asked for a code.
+/// Somebody who can be asked.
 pub trait Person {
-    /// Asks, without echo.
+    /// Asks for a code, without echo.
     fn code(&self, prompt: &str) -> Typed;
+
+    /// Asks for something that is no secret; none where nobody is there, or
+    /// nothing is answered.
+    fn answer(&self, question: &str) -> Option<String>;
 }
 
 /// Whoever sits at the controlling terminal.
@@ -38,6 +50,18 @@ impl Person for Console {
         let typed = read_line(&tty);
         write(&tty, "\n");
         typed
+    }
+
+    fn answer(&self, question: &str) -> Option<String> {
+        // A program's input is nobody who answers.
+        if !isatty(rustix::stdio::stdin()) {
+            return None;
+        }
+        let tty = OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY).open("/dev/tty").ok()?;
+        (&tty).write_all(question.as_bytes()).ok()?;
+        let mut line = String::new();
+        BufReader::new((&tty).take(MAX_ANSWER)).read_line(&mut line).ok()?;
+        line.ends_with('\n').then(|| line.trim().to_owned())
     }
 }
 

@@ -57,6 +57,10 @@ impl Person for Typist {
             None => Typed::NoTerminal,
         }
     }
+
+    fn answer(&self, _: &str) -> Option<String> {
+        self.0.borrow_mut().pop_front().filter(|typed| *typed != "^C").map(str::to_owned)
+    }
 }
 
 /// alice: a key with the credential `laptop`, and `phone` where no key is used.

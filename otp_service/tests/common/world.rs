@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use otp_core::{Algorithm, Digits, Fingerprint, Limits, Secret, otp};
-use otp_service::access::{Peer, Role};
+use otp_service::access::{Export, Peer, Role, Rules};
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, Store, place};
 use otp_wire::message::{Enrol, Enrolled, Outcome};
@@ -26,8 +26,18 @@ impl World {
         Self::over(self_service, Limits::Usual, |store| Box::new(store))
     }
 
+    /// One with this setting for `export`.
+    pub fn with_export(self_service: bool, export: Export) -> Self {
+        Self::made(Rules { self_service, export }, Limits::Usual, |store| Box::new(store))
+    }
+
     /// One over whatever `wrap` puts around the store.
     pub fn over(self_service: bool, limits: Limits, wrap: impl FnOnce(SqliteStore) -> Box<dyn Store>) -> Self {
+        let export = if self_service { Export::OwnerWithCode } else { Export::Root };
+        Self::made(Rules { self_service, export }, limits, wrap)
+    }
+
+    fn made(rules: Rules, limits: Limits, wrap: impl FnOnce(SqliteStore) -> Box<dyn Store>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys");
         place::make_folder(&keys).unwrap();
@@ -37,8 +47,8 @@ impl World {
         let store = SqliteStore::open(&folder.path().join("store.db"), Arc::clone(&keys), Journal::Wal).unwrap();
         let settings = Settings {
             issuer: "host".to_owned(),
-            self_service,
-            self_enrol: self_service,
+            rules,
+            self_enrol: rules.self_service,
             limits,
             place: String::new(),
             connection_grants: true,

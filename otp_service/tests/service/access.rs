@@ -1,8 +1,8 @@
 //! Who may ask what.
 
 use otp_wire::message::{
-    AuditFilter, CredentialName, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, Outcome, OwnerName, Reason, Rename,
-    Selection, SetBack, Unlock,
+    AuditFilter, CredentialName, Export, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, Outcome, OwnerName, Reason,
+    Rename, Selection, SetBack, Unlock,
 };
 use otp_wire::{Ask, Login, SecretText};
 
@@ -15,6 +15,7 @@ fn weakening(credential: &str) -> Vec<Ask> {
     vec![
         Ask::Enrol(enrol(ACCOUNT, None, None)),
         Ask::Import(import::import(&[import::totp("new")])),
+        Ask::Export(Export { account: Some(account.clone()), credentials: vec![credential.to_owned()] }),
         Ask::Revoke(CredentialName { account: Some(account.clone()), credential: credential.to_owned() }),
         Ask::Unlock(Unlock { account: account.clone(), key: None }),
         Ask::Disable(CredentialName { account: Some(account.clone()), credential: credential.to_owned() }),

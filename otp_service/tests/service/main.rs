@@ -7,6 +7,7 @@ mod common;
 
 mod access;
 mod credentials;
+mod export;
 mod import;
 mod logins;
 

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub mod export;
 pub mod import;
 pub mod login;
 pub mod management;
@@ -16,6 +17,7 @@ pub mod report;
 
 use crate::SecretText;
 
+pub use export::{Export, Exported};
 pub use import::{Import, Imported, ImportedFactor};
 pub use login::{Login, MAX_KEYS, Verify};
 pub use management::{
@@ -132,6 +134,9 @@ pub enum Ask<S: Scope = Everything> {
     Enrol(S::Of<Enrol>),
     /// Credentials that another program made. [`Outcome::Done`].
     Import(S::Of<Import>),
+    /// Credentials with their secrets, for another verifier or a further
+    /// device. [`Outcome::Exported`].
+    Export(S::Of<Export>),
     /// Are these two consecutive codes? Spends them, and follows the device.
     /// [`Outcome::Accepted`] or [`Outcome::Refused`].
     Resync(S::Of<Resync>),
@@ -175,6 +180,7 @@ impl<S: Scope> Ask<S> {
             Self::Status {} => "status",
             Self::Enrol(_) => "enrol",
             Self::Import(_) => "import",
+            Self::Export(_) => "export",
             Self::Resync(_) => "resync",
             Self::SetBack(_) => "set_back",
             Self::Disable(_) => "disable",
@@ -250,8 +256,10 @@ pub enum Outcome<S: Scope = Everything> {
     Invalid(String),
     /// It could not be decided, so it is refused. For the log.
     Undecided(String),
-    /// A credential was enrolled. The only answer with secrets, once.
+    /// A credential was enrolled. Its secret is in it, once.
     Enrolled(S::Of<Box<Enrolled>>),
+    /// What was asked for, secrets included, once.
+    Exported(S::Of<Vec<Exported>>),
     /// What is enrolled.
     Listing(S::Of<Vec<OwnerRow>>),
     /// How the verifier is.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use oathgate_tests::built::bin;
 use oathgate_tests::oathgated::Oathgated;
 use oathgate_tests::process::PATIENCE;
+use otp_service::access::Rules;
 use otp_service::listen;
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore};
@@ -120,7 +121,7 @@ fn one_a_commit(store: &Path, keys: &Path) -> Service {
     let settings = Settings {
         limits: otp_core::Limits::Usual,
         issuer: "bench".to_owned(),
-        self_service: false,
+        rules: Rules::default(),
         self_enrol: false,
         place: store.display().to_string(),
         connection_grants: true,

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod confined;
+mod export;
 mod forms;
 mod import;
 mod others;

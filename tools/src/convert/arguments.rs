@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use otp_core::{Account, Label, Owner};
 
@@ -27,15 +28,23 @@ pub struct Convert {
     /// Only this entry, by its number in the table or by its name; may be given several times
     #[arg(long, value_name = "N|NAME")]
     pub select: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub form: Form,
+    /// List the formats that are read
+    #[arg(long, exclusive = true)]
+    pub formats: bool,
+}
+
+/// How entries are written, beside the target.
+#[derive(Debug, Default, Args)]
+pub struct Form {
     /// With qr, png and svg: codes that Google Authenticator imports, ten entries in each
     #[arg(long)]
     pub batch: bool,
     /// Write into this new file, which only you can read
     #[arg(long, short, value_name = "NEW")]
     pub output: Option<PathBuf>,
-    /// List the formats that are read
-    #[arg(long, exclusive = true)]
-    pub formats: bool,
 }
 
 /// The forms that `convert` writes.
@@ -59,6 +68,42 @@ pub enum Target {
     Png,
     /// QR codes as SVG pictures, in the new files that --output names
     Svg,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Who may do it says the setting export in oathgate.toml(5): root, owners with a code, or nobody.
+Each credential that leaves is in the audit. It goes on counting here: for a further device that
+is meant; for another verifier revoke it here first thing afterwards, or its codes count twice.
+
+Examples:
+  sudo oathgate export phone --account alice --to qr               a further device for alice
+  sudo oathgate export k3f7q2mz --to libpam --output alice.state   for google-authenticator's module
+  sudo oathgate export k3f7q2mz m2c4x6pq --to users-oath >>users.oath")]
+pub struct Export {
+    /// Ids or labels, as `oathgate list` shows them
+    #[arg(value_name = "ID|LABEL", required = true)]
+    pub credentials: Vec<String>,
+    /// In which form
+    #[arg(long, value_name = "FORM", value_parser = with_secrets())]
+    pub to: Target,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub form: Form,
+    /// The account whose credentials they are [default: your own; any for root]
+    #[arg(long)]
+    pub account: Option<Account>,
+    /// Show the secrets without asking first
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Every target but the table: that shows no secrets, and `oathgate list` is one.
+fn with_secrets() -> impl TypedValueParser<Value = Target> {
+    let targets = Target::value_variants().iter().filter(|target| **target != Target::Table);
+    PossibleValuesParser::new(targets.filter_map(ValueEnum::to_possible_value))
+        .try_map(|name| Target::from_str(&name, false))
 }
 
 /// Arguments of `import`.

@@ -3,6 +3,7 @@
 
 pub mod arguments;
 mod codes;
+pub mod export;
 pub mod import;
 mod open;
 mod private;
@@ -10,13 +11,11 @@ mod reader;
 mod select;
 mod show;
 
-use std::path::PathBuf;
-
 use otp_import::write::{self, Written};
 use otp_import::{Entry, FORMATS, Parsed};
 use zeroize::Zeroizing;
 
-use arguments::{Convert, Target};
+use arguments::{Convert, Form, Target};
 use select::{Numbered, select};
 
 use crate::error::Failure;
@@ -32,19 +31,24 @@ pub fn run(arguments: &Convert, out: &mut Output) -> Result<(), Failure> {
     }
     let parsed = reader::read(&arguments.files)?;
     let entries = select(&parsed, &arguments.select)?;
-    match (arguments.to, &arguments.output) {
-        (Target::Qr | Target::Png | Target::Svg, output) => return pictures(arguments, &parsed, &entries, output, out),
-        (_, _) if arguments.batch => return Err(Failure::usage("--batch goes with --to qr, png or svg")),
+    write(&arguments.form, arguments.to, &parsed, &entries, out)
+}
+
+/// Writes entries to where they are wanted.
+fn write(form: &Form, to: Target, parsed: &Parsed, entries: &[Numbered], out: &mut Output) -> Result<(), Failure> {
+    match to {
+        Target::Qr | Target::Png | Target::Svg => return pictures(form, to, parsed, entries, out),
+        _ if form.batch => return Err(Failure::usage("--batch goes with --to qr, png or svg")),
         _ => {}
     }
-    let Some(path) = &arguments.output else {
-        if arguments.to != Target::Table {
+    let Some(path) = &form.output else {
+        if to != Target::Table {
             private::make_stdout_private()?;
         }
-        return write_all(arguments.to, &parsed, &entries, out);
+        return write_all(to, parsed, entries, out);
     };
     let file = private::new_file(path)?;
-    let written = write_all(arguments.to, &parsed, &entries, &mut Output::to(&file, Style::default()));
+    let written = write_all(to, parsed, entries, &mut Output::to(&file, Style::default()));
     if written.is_err() && file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
         let _ = std::fs::remove_file(path);
     }
@@ -52,22 +56,16 @@ pub fn run(arguments: &Convert, out: &mut Output) -> Result<(), Failure> {
 }
 
 /// QR codes: one an entry, or one for ten.
-fn pictures(
-    arguments: &Convert,
-    parsed: &Parsed,
-    entries: &[Numbered],
-    output: &Option<PathBuf>,
-    out: &mut Output,
-) -> Result<(), Failure> {
+fn pictures(form: &Form, to: Target, parsed: &Parsed, entries: &[Numbered], out: &mut Output) -> Result<(), Failure> {
     show::remarks(parsed);
     let plain: Vec<&Entry> = entries.iter().map(|(_, entry)| *entry).collect();
     let plain = distinct(&plain);
-    let written = if arguments.batch { write::migration(&plain, batch_id()?) } else { write::uri(&plain) };
-    match (arguments.to, output) {
+    let written = if form.batch { write::migration(&plain, batch_id()?) } else { write::uri(&plain) };
+    match (to, &form.output) {
         (Target::Qr, None) => {
             let left_out = |title: &String| written.left_out.iter().any(|(name, _)| name == title);
             let titles = plain.iter().map(|entry| entry.title()).filter(|title| !left_out(title));
-            let names: Vec<String> = if arguments.batch { vec![] } else { titles.collect() };
+            let names: Vec<String> = if form.batch { vec![] } else { titles.collect() };
             codes::show(&written, &names, out)?;
         }
         (Target::Qr, Some(_)) => return Err(Failure::usage("--to qr is for the terminal").hint("take --to png")),

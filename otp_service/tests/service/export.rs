@@ -1,0 +1,108 @@
+//! `export`: who may have secrets out of the store again, and what comes out.
+
+use otp_service::access::{Export as Rule, Peer};
+use otp_wire::message::{AuditFilter, CredentialName, Enrolled, Export, Exported, ImportedFactor, Outcome};
+use otp_wire::{Ask, Request};
+
+use crate::world::*;
+
+fn ask(credentials: &[&str]) -> Ask {
+    let credentials = credentials.iter().map(|name| (*name).to_owned()).collect();
+    Ask::Export(Export { account: Some(ACCOUNT.to_owned()), credentials })
+}
+
+fn only(outcome: Outcome) -> Exported {
+    match outcome {
+        Outcome::Exported(mut exported) if exported.len() == 1 => exported.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn audited(world: &World) -> Vec<String> {
+    let filter = AuditFilter { verdict: Some("change".to_owned()), limit: 100, ..AuditFilter::default() };
+    match world.ask(ROOT, Ask::Audit(filter)) {
+        Outcome::Audit(rows) => rows.into_iter().map(|row| row.reason).filter(|row| row.contains("exported")).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_setting_says_who_may() {
+    let table: [(Rule, Peer, bool, bool); 9] = [
+        // who may at all, who may with a code
+        (Rule::Root, ROOT, true, true),
+        (Rule::Root, OWN, false, false),
+        (Rule::Root, OWNER, false, false),
+        (Rule::OwnerWithCode, ROOT, true, true),
+        (Rule::OwnerWithCode, OWN, false, true),
+        (Rule::OwnerWithCode, OWNER, false, true),
+        (Rule::Never, ROOT, false, false),
+        (Rule::Never, OWN, false, false),
+        (Rule::Never, OWNER, false, false),
+    ];
+    for (rule, peer, plain, with_code) in table {
+        let world = World::with_export(false, rule);
+        let enrolled = world.enrol(ACCOUNT, ACCOUNT, None);
+        let without = world.ask(peer, ask(&[ACCOUNT]));
+        assert_eq!(matches!(without, Outcome::Exported(_)), plain, "{rule:?} {peer:?} {without:?}");
+        let with = world.ask_with(peer, ask(&[ACCOUNT]), &code(&enrolled, 0));
+        assert_eq!(matches!(with, Outcome::Exported(_)), with_code, "{rule:?} {peer:?} {with:?}");
+        assert_eq!(audited(&world).len(), usize::from(plain) + usize::from(with_code), "{rule:?} {peer:?}");
+    }
+}
+
+#[test]
+fn nobody_exports_from_another_account() {
+    let world = World::with_export(true, Rule::OwnerWithCode);
+    let own = world.enrol(ACCOUNT, ACCOUNT, None);
+    let roots = world.enrol("root", "root", None);
+    let id = roots.credential.as_str();
+    for ask in [ask(&[id]), Ask::Export(Export { account: Some("root".to_owned()), credentials: vec![id.to_owned()] })]
+    {
+        let outcome = world.ask_with(OWN, ask, &code(&own, 0));
+        assert!(matches!(outcome, Outcome::Denied(_) | Outcome::Invalid(_)), "{outcome:?}");
+    }
+    assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[]), &code(&own, 0))), "no code was spent");
+}
+
+#[test]
+fn an_owner_in_a_shared_account_needs_the_own_code() {
+    let world = World::with_export(true, Rule::OwnerWithCode);
+    let ann = world.enrol(ACCOUNT, "ann", Some(&key(1)));
+    let bob = world.enrol(ACCOUNT, "bob", Some(&key(2)));
+    assert!(is_turned_away(&world.ask_with(OWN, ask(&[&ann.credential]), &code(&bob, 0))));
+    assert_eq!(only(world.ask_with(OWN, ask(&[&ann.credential]), &code(&ann, 0))).owner, "ann");
+    let both = world.ask_with(OWN, ask(&[&ann.credential, &bob.credential]), &code(&ann, 1));
+    assert!(matches!(both, Outcome::Invalid(_)), "{both:?}");
+}
+
+#[test]
+fn the_next_counter_comes_out_and_the_secret_only_once() {
+    let world = World::new(false);
+    let enrolled: Box<Enrolled> = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 4))));
+    let request = Request::new(ask(&[ACCOUNT, &enrolled.credential])).unwrap();
+    let exported = only(world.send(ROOT, &request, NOW));
+    assert_eq!(exported.factor, ImportedFactor::Hotp { next: 5 });
+    assert_eq!(exported.secret.expose(), enrolled.secret.expose());
+    assert_eq!(exported.entries[0].key.as_deref(), Some(key(1).to_string().as_str()));
+    let again = world.send(ROOT, &request, NOW);
+    assert!(matches!(again, Outcome::Invalid(_)), "{again:?}");
+    assert_eq!(audited(&world), [format!("exported {}", enrolled.credential)]);
+}
+
+#[test]
+fn what_does_not_count_here_stays() {
+    let world = World::new(false);
+    let enrolled = world.enrol(ACCOUNT, ACCOUNT, None);
+    let name = || CredentialName { account: None, credential: enrolled.credential.clone() };
+    for change in [Ask::Disable(name()), Ask::Revoke(name())] {
+        assert!(matches!(world.ask(ROOT, change), Outcome::Done(_)));
+        assert!(matches!(world.ask(ROOT, ask(&[&enrolled.credential])), Outcome::Invalid(_)));
+    }
+    let many: Vec<&str> = vec![&enrolled.credential; 21];
+    for names in [&[][..], &["nobody"], &many] {
+        assert!(matches!(world.ask(ROOT, ask(names)), Outcome::Invalid(_)), "{names:?}");
+    }
+    assert!(audited(&world).is_empty());
+}
