@@ -96,14 +96,18 @@ fn ask(client: &Client, arguments: &Enrol, key: Option<&SshKey>) -> Result<Enrol
 }
 
 /// A comment made to fit the alphabet of labels.
-fn label_of(comment: &str) -> Option<String> {
+pub fn label_of(comment: &str) -> Option<String> {
     let fits = |c: char| if c.is_ascii_alphanumeric() || "._@-".contains(c) { c } else { '-' };
     let label: String = comment.chars().map(fits).take(64).collect();
     let label = label.trim_matches('-');
     (!label.is_empty()).then(|| label.to_owned())
 }
 
-fn enrolled(client: &Client, ask: EnrolAsk) -> Result<Enrolled, Failure> {
+/// Has the verifier enrol a credential.
+///
+/// # Errors
+/// When it was not enrolled.
+pub fn enrolled(client: &Client, ask: EnrolAsk) -> Result<Enrolled, Failure> {
     match client.answer(Ask::Enrol(ask)) {
         Ok(Outcome::Enrolled(enrolled)) => Ok(*enrolled),
         Ok(other) => Err(unexpected(&other)),

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod as_person;
 mod audit;
 mod backup;
 mod cli;

@@ -49,8 +49,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Key(Key::List(arguments)) => key::list(&client()?, arguments, out),
         Verb::Key(Key::Policy(arguments)) => key::policy(&client()?, arguments, out),
         Verb::Key(Key::Remove(name)) => key::remove(&client()?, name, out),
-        Verb::Ssh(Ssh::Install(line)) => ssh::install(&cli.reach, line, out),
+        Verb::Ssh(Ssh::Install(line)) => ssh::install(&cli.reach, line, &Console, out),
         Verb::Ssh(Ssh::Remove(line)) => ssh::remove(&cli.reach, line, out),
+        Verb::Ssh(Ssh::Adopt(lines)) => ssh::adopt(&cli.reach, lines, &Console, out),
         Verb::Audit(arguments) => audit::run(&client()?, arguments, out),
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
         Verb::Doctor(arguments) => doctor::run(&cli.reach, arguments, out),
@@ -59,6 +60,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Restore(arguments) => backup::restore(&cli.reach, arguments, out),
         Verb::Init => init::run(&cli.reach, out),
         Verb::Completions { shell } => pages::completions(*shell, out),
+        Verb::AsPerson { name, task } => ssh::as_person(name, task, out),
         Verb::Man { dir } => pages::man(dir),
     }
 }

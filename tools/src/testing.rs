@@ -57,6 +57,10 @@ impl Person for Typist {
             None => Typed::NoTerminal,
         }
     }
+
+    fn agrees(&self, _: &str) -> Option<bool> {
+        self.0.borrow_mut().pop_front().map(|key| key == "y")
+    }
 }
 
 /// alice: a key with the credential `laptop`, and `phone` where no key is used.
