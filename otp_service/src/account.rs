@@ -1,7 +1,8 @@
 //! Accounts as the system spells them.
 
-use nix::unistd::{Uid, User};
+use nix::unistd::{Gid, Uid};
 use otp_core::Account;
+use otp_wire::passwd::Entry;
 
 use crate::access::{Peer, Role};
 
@@ -22,10 +23,10 @@ pub enum Found {
 /// When the user database can't be asked; nothing may be decided then.
 pub fn find(peer: Peer, name: &str) -> Result<Found, String> {
     let Ok(account) = name.parse::<Account>() else { return Ok(Found::Unknown) };
-    let user = User::from_name(name).map_err(|why| format!("user database: {why}"))?;
+    let user = of_name(name).map_err(|why| format!("user database: {why}"))?;
     Ok(match (user, peer.role) {
         (Some(user), Role::Root) => canonical(&user),
-        (Some(user), _) if user.uid.as_raw() == peer.uid => canonical(&user),
+        (Some(user), _) if user.uid == peer.uid => canonical(&user),
         (Some(_), _) => Found::Foreign,
         // A static program does not see directory accounts, and everything in
         // a user's own store is that user's anyway.
@@ -34,14 +35,33 @@ pub fn find(peer: Peer, name: &str) -> Result<Found, String> {
     })
 }
 
-fn canonical(user: &User) -> Found {
+fn canonical(user: &Entry) -> Found {
     user.name.parse().map_or(Found::Unknown, Found::Account)
 }
 
-/// The uid of a system user, if it exists.
+/// The uid and the group of a system user, if it exists.
 #[must_use]
-pub fn uid_of(name: &str) -> Option<(Uid, nix::unistd::Gid)> {
-    User::from_name(name).ok().flatten().map(|user| (user.uid, user.gid))
+pub fn uid_of(name: &str) -> Option<(Uid, Gid)> {
+    of_name(name).ok().flatten().map(|user| (Uid::from_raw(user.uid), Gid::from_raw(user.gid)))
+}
+
+#[cfg(not(target_feature = "crt-static"))]
+fn of_name(name: &str) -> std::io::Result<Option<Entry>> {
+    let entry = |user: nix::unistd::User| Entry {
+        name: user.name,
+        uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
+        home: user.dir,
+        shell: user.shell,
+    };
+    Ok(nix::unistd::User::from_name(name)?.map(entry))
+}
+
+/// A static program must not load the libraries of the system's other sources:
+/// they belong to another libc.
+#[cfg(target_feature = "crt-static")]
+fn of_name(name: &str) -> std::io::Result<Option<Entry>> {
+    otp_wire::passwd::by_name(name)
 }
 
 #[cfg(test)]

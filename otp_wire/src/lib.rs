@@ -10,6 +10,7 @@
 
 pub mod frame;
 pub mod message;
+pub mod passwd;
 pub mod secret_text;
 pub mod socket;
 pub mod spawn;
@@ -28,6 +29,11 @@ pub use trust::SERVICE_USER;
 
 /// How long a front end waits for a verdict, in all.
 pub const DEADLINE: Duration = Duration::from_secs(5);
+
+/// What `ssh-otp` says where it needs a code and can neither ask for one nor was given one.
+pub const NO_TERMINAL: &str = "oathgate: this key needs a code, and there is no terminal to ask on; put it in front of \
+                               the command, as in `LC_OTP=123456 scp …`, or give one on a ControlMaster connection \
+                               and use that for all";
 
 /// Where the verifier's socket for everybody is.
 pub const PUBLIC_SOCKET: &str = "/run/oathgate/socket";

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::passwd;
+
 /// The service's user.
 pub const SERVICE_USER: &str = "_oathgate";
 
@@ -16,9 +18,7 @@ pub fn system_uids() -> Vec<u32> {
 
 /// A user's uid in the text of passwd(5).
 fn local_uid(users: &[u8], name: &str) -> Option<u32> {
-    let mut lines = users.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b':'));
-    let mut fields = lines.find_map(|mut fields| (fields.next() == Some(name.as_bytes())).then_some(fields))?;
-    std::str::from_utf8(fields.nth(1)?).ok()?.parse().ok()
+    passwd::entries(users).find(|entry| entry.name == name).map(|entry| entry.uid)
 }
 
 #[cfg(test)]

@@ -4,17 +4,13 @@
 use std::time::{Duration, Instant};
 
 use otp_core::Label;
-use otp_wire::{Ask, DEADLINE, Error, Login, LoginsOnly, Outcome, Request, SecretText, Verifier, Verify};
+use otp_wire::{Ask, DEADLINE, Error, Login, LoginsOnly, NO_TERMINAL, Outcome, Request, SecretText, Verifier, Verify};
 
 /// So often may a code be typed in one session.
 pub const TRIES: u32 = 3;
 /// How long somebody may take to type, over all tries.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What to say when there is neither a code nor a way to ask for one.
-pub const NO_TERMINAL: &str = "oathgate: this key needs a code, and there is no terminal to ask on; put it in front of \
-                               the command, as in `LC_OTP=123456 scp …`, or give one on a ControlMaster connection \
-                               and use that for all";
 /// What to say when nobody ever enrolled anything for the account.
 const NOTHING_ENROLLED: &str = "oathgate: nothing is enrolled for this account; ask your administrator";
 /// What to say when it can't be decided; why is for the log.

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use otp_core::{Account, Algorithm, Fingerprint, Label, Owner};
 
 use crate::convert::arguments::{Convert, Export, Import};
+use crate::ssh::line::Forwarding;
 
 /// One-time codes for logins: enrol, look, revoke.
 #[derive(Debug, Parser)]
@@ -101,9 +102,15 @@ pub enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Do a task with the rights of one person, for this program itself
+    /// Do a piece of work as another person
     #[command(hide = true)]
-    AsPerson(AsPerson),
+    AsPerson {
+        /// The person
+        name: String,
+        /// The work
+        #[command(subcommand)]
+        task: Task,
+    },
     /// Write the man pages
     #[command(hide = true)]
     Man {
@@ -352,20 +359,83 @@ pub enum Policy {
 #[derive(Debug, Subcommand)]
 pub enum Ssh {
     /// Ask for a code at logins with a key: puts ssh-otp into its line of authorized_keys
-    Install(SshLine),
+    Install(SshInstall),
     /// Ask for no code any more: takes ssh-otp out of the key's line
-    Remove(SshLine),
+    Remove(SshRemove),
+    /// Move secrets that stand in authorized_keys (command="ssh-otp SECRET") into the store
+    Adopt(SshAdopt),
 }
 
-/// A line of authorized_keys.
+/// Arguments of `ssh install`.
 #[derive(Debug, Args)]
-pub struct SshLine {
+pub struct SshInstall {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub key: KeyOrAll,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub change: SshChange,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub file: SshFile,
+}
+
+/// Arguments of `ssh remove`.
+#[derive(Debug, Args)]
+pub struct SshRemove {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub key: KeyOrAll,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub file: SshFile,
+}
+
+/// Arguments of `ssh adopt`.
+#[derive(Debug, Args)]
+pub struct SshAdopt {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub change: SshChange,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub file: SshFile,
+}
+
+/// A key, or all in the file.
+#[derive(Debug, Args)]
+pub struct KeyOrAll {
     /// The SSH key
-    #[arg(value_name = "FILE.pub|SHA256:…", required_unless_present = "key")]
+    #[arg(value_name = "FILE.pub|SHA256:…", required_unless_present_any = ["key", "all"])]
     pub key_file: Option<String>,
     /// The SSH key, by its fingerprint
     #[arg(long, value_name = "SHA256:…", conflicts_with = "key_file")]
     pub key: Option<Fingerprint>,
+    /// Each key in the file; install offers them one by one
+    #[arg(long, conflicts_with_all = ["key", "key_file"])]
+    pub all: bool,
+}
+
+/// How lines are given a gate.
+#[derive(Debug, Args)]
+pub struct SshChange {
+    /// Ask nothing: run the line's command, but have no code confirmed
+    #[arg(long)]
+    pub yes: bool,
+    /// Change the line without having run its command first; for another host's file
+    #[arg(long, requires = "yes")]
+    pub no_trial: bool,
+    /// Leave this open, which needs no code then: port, agent or x11; may be given several times
+    #[arg(long, value_name = "WHAT")]
+    pub allow_forwarding: Vec<Forwarding>,
+}
+
+/// A file of keys.
+#[derive(Debug, Args)]
+pub struct SshFile {
+    /// Whose file it is [default: your own]
+    #[arg(long)]
+    pub account: Option<Account>,
     /// Edit this file [default: ~/.ssh/authorized_keys]
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,
@@ -375,6 +445,36 @@ pub struct SshLine {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,
+}
+
+/// What is done as another person; for this program's own child.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Look at files
+    Look,
+    /// Read a file of keys
+    ReadKeys {
+        /// The file
+        path: PathBuf,
+        /// The person's home directory
+        home: PathBuf,
+    },
+    /// Replace a file of keys by what is on standard input
+    ReplaceKeys {
+        /// The file
+        path: PathBuf,
+        /// The person's home directory
+        home: PathBuf,
+    },
+    /// Run a forced command, with the code on standard input
+    Try {
+        /// The person's home directory
+        home: PathBuf,
+        /// The login shell
+        shell: PathBuf,
+        /// The command
+        command: String,
+    },
 }
 
 /// Arguments of `audit`.
@@ -452,23 +552,6 @@ pub struct DoctorSsh {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub json: Json,
-}
-
-/// What a child does as somebody else.
-#[derive(Debug, Args)]
-pub struct AsPerson {
-    /// Who
-    pub account: Account,
-    /// What.
-    #[command(subcommand)]
-    pub task: Task,
-}
-
-/// Tasks of [`AsPerson`].
-#[derive(Debug, Subcommand)]
-pub enum Task {
-    /// Look at files
-    Look,
 }
 
 /// Verbs of `config`.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 use otp_core::Account;
 use otp_wire::frame::MAX_LISTING;
 use otp_wire::message::{Outcome, RequestId};
@@ -12,6 +12,7 @@ use otp_wire::trust::system_uids;
 use otp_wire::{Ask, DEADLINE, Error, PUBLIC_SOCKET, ROOT_SOCKET, Request};
 use otp_wire::{SocketVerifier, SpawnVerifier, Verifier};
 
+use crate::as_person;
 use crate::cli::Reach;
 use crate::error::Failure;
 use crate::settings::{self, Decides};
@@ -40,7 +41,7 @@ impl<'a> Client<'a> {
     pub fn new(reach: &Reach, person: &'a dyn Person) -> Result<Self, Failure> {
         let verifier = if reach.user_store { user_store()? } else { system(reach.socket.as_deref())? };
         let uid = Uid::effective();
-        let me = User::from_uid(uid).ok().flatten().and_then(|user| user.name.parse().ok());
+        let me = as_person::Person::caller().ok().and_then(|person| person.name.parse().ok());
         Ok(Self { verifier, person, call: call(reach), root: uid.is_root() && !reach.user_store, me })
     }
 

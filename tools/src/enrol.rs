@@ -103,7 +103,11 @@ pub fn label_of(comment: &str) -> Option<String> {
     (!label.is_empty()).then(|| label.to_owned())
 }
 
-fn enrolled(client: &Client, ask: EnrolAsk) -> Result<Enrolled, Failure> {
+/// Has the verifier enrol a credential.
+///
+/// # Errors
+/// When it was not enrolled.
+pub fn enrolled(client: &Client, ask: EnrolAsk) -> Result<Enrolled, Failure> {
     match client.answer(Ask::Enrol(ask)) {
         Ok(Outcome::Enrolled(enrolled)) => Ok(*enrolled),
         Ok(other) => Err(unexpected(&other)),

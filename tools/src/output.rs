@@ -78,6 +78,14 @@ impl<'a> Output<'a> {
         self.raw(text.as_bytes())
     }
 
+    /// Writes `bytes` as they are, for another program.
+    ///
+    /// # Errors
+    /// See [`Output::print`].
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.raw(bytes)
+    }
+
     /// Prints `text` and a line break.
     ///
     /// # Errors

@@ -9,15 +9,12 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::stdio::stderr;
 use rustix::termios::isatty;
 
-use crate::as_person::Person;
-use crate::cli::{AsPerson, Cli, Closely, Config, Key, Scratch, Ssh, Task, Verb};
+use crate::cli::{Cli, Closely, Config, Key, Scratch, Ssh, Verb};
 use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
-use crate::{
-    audit, backup, convert, credential, doctor, enrol, init, key, list, look, pages, scratch, ssh, status, verify,
-};
+use crate::{audit, backup, convert, credential, doctor, enrol, init, key, list, pages, scratch, ssh, status, verify};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -56,23 +53,21 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Key(Key::Policy(arguments)) => key::policy(&client()?, arguments, out),
         Verb::Key(Key::Grant(arguments)) => key::grant(&client()?, arguments, out),
         Verb::Key(Key::Remove(name)) => key::remove(&client()?, name, out),
-        Verb::Ssh(Ssh::Install(line)) => ssh::install(&cli.reach, line, out),
+        Verb::Ssh(Ssh::Install(line)) => ssh::install(&cli.reach, line, &Console, out),
         Verb::Ssh(Ssh::Remove(line)) => ssh::remove(&cli.reach, line, out),
+        Verb::Ssh(Ssh::Adopt(lines)) => ssh::adopt(&cli.reach, lines, &Console, out),
         Verb::Audit(arguments) => audit::run(&client()?, arguments, out),
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
         Verb::Doctor(arguments) => match &arguments.closely {
             Some(Closely::Ssh(arguments)) => doctor::ssh::run(arguments, out),
             None => doctor::run(&cli.reach, arguments, out),
         },
-        Verb::AsPerson(AsPerson { account, task: Task::Look }) => {
-            Person::named(account.as_str())?.become_them()?;
-            look::answer(out)
-        }
         Verb::Config(Config::Check) => doctor::config(&cli.reach, out),
         Verb::Backup(arguments) => backup::backup(&cli.reach, arguments, out),
         Verb::Restore(arguments) => backup::restore(&cli.reach, arguments, out),
         Verb::Init => init::run(&cli.reach, out),
         Verb::Completions { shell } => pages::completions(*shell, out),
+        Verb::AsPerson { name, task } => ssh::as_person(name, task, out),
         Verb::Man { dir } => pages::man(dir),
     }
 }

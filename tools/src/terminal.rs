@@ -35,6 +35,9 @@ pub trait Person {
     /// Asks for something that is no secret; none where nobody is there, or
     /// nothing is answered.
     fn answer(&self, question: &str) -> Option<String>;
+    /// Asks a question that `y` answers with yes, and whatever else with no;
+    /// `None` where there is nobody to ask.
+    fn agrees(&self, question: &str) -> Option<bool>;
 }
 
 /// Whoever sits at the controlling terminal.
@@ -42,8 +45,7 @@ pub struct Console;
 
 impl Person for Console {
     fn code(&self, prompt: &str) -> Typed {
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let Ok(tty) = rustix::fs::open("/dev/tty", flags, Mode::empty()) else { return Typed::NoTerminal };
+        let Some(tty) = open() else { return Typed::NoTerminal };
         // Without control over the echo there is no asking.
         let Ok(_quiet) = Quiet::new(&tty) else { return Typed::NoTerminal };
         write(&tty, prompt);
@@ -63,6 +65,21 @@ impl Person for Console {
         BufReader::new((&tty).take(MAX_ANSWER)).read_line(&mut line).ok()?;
         line.ends_with('\n').then(|| line.trim().to_owned())
     }
+
+    fn agrees(&self, question: &str) -> Option<bool> {
+        let tty = open()?;
+        let _quiet = Quiet::new(&tty).ok()?;
+        write(&tty, question);
+        let mut key = [0_u8; 1];
+        let agreed = rustix::io::read(&tty, &mut key) == Ok(1) && key[0].eq_ignore_ascii_case(&b'y');
+        write(&tty, if agreed { "yes\n" } else { "no\n" });
+        Some(agreed)
+    }
+}
+
+fn open() -> Option<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()
 }
 
 fn write(tty: &OwnedFd, text: &str) {

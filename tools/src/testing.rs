@@ -61,6 +61,10 @@ impl Person for Typist {
     fn answer(&self, _: &str) -> Option<String> {
         self.0.borrow_mut().pop_front().filter(|typed| *typed != "^C").map(str::to_owned)
     }
+
+    fn agrees(&self, _: &str) -> Option<bool> {
+        self.0.borrow_mut().pop_front().map(|key| key == "y")
+    }
 }
 
 /// alice: a key with the credential `laptop`, and `phone` where no key is used.

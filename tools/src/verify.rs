@@ -121,7 +121,7 @@ fn from_stdin() -> Result<SecretText, Failure> {
 }
 
 /// Standard input without a buffer, in which a code would stay.
-struct Unbuffered;
+pub struct Unbuffered;
 
 impl Read for Unbuffered {
     fn read(&mut self, place: &mut [u8]) -> std::io::Result<usize> {

@@ -31,7 +31,7 @@ fn same_key_elsewhere(line: &[u8], key: Fingerprint) {
 }
 
 fn edit(line: &[u8], found: &KeyLine<'_>) {
-    let gate = Gate { program: "/usr/bin/ssh-otp".to_owned(), key: found.key, user_store: false };
+    let gate = Gate { program: "/usr/bin/ssh-otp".to_owned(), user_store: false, forwardings: vec![] };
     let Ok(Some(installed)) = found.install(&gate) else { return };
     let gated = KeyLine::parse(&installed).expect("the key is still there");
     assert_eq!(gated.key, found.key);

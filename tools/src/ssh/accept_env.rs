@@ -3,24 +3,46 @@
 //! never meets the gate.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::error::Failure;
 
-/// Refuses where clients may set more than a locale.
+/// The server, which knows its settings best (sshd(8), -T).
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// Refuses where clients may set more than a locale at logins of `user`: by
+/// what sshd itself says, where it tells us, and by the settings at `path`,
+/// whose `Match` blocks may hold for an address from which nobody asked it.
 ///
 /// # Errors
-/// When the settings at `path` let them.
-pub fn check(path: &Path) -> Result<(), Failure> {
-    let Some(text) = read(path) else { return Ok(()) };
-    let mut bad = dangerous(&text);
-    for included in includes(&text, path) {
-        bad.extend(read(&included).iter().flat_map(|text| dangerous(text)));
+/// When clients may set more.
+pub fn check(path: &Path, user: &str) -> Result<(), Failure> {
+    judge(effective(user).as_deref(), path, user)
+}
+
+fn judge(effective: Option<&str>, path: &Path, user: &str) -> Result<(), Failure> {
+    let mut bad = effective.map_or_else(Vec::new, |text| dangerous(text, user));
+    if let Some(text) = read(path) {
+        bad.extend(dangerous(&text, user));
+        for included in includes(&text, path) {
+            bad.extend(read(&included).iter().flat_map(|text| dangerous(text, user)));
+        }
     }
+    bad.sort();
+    bad.dedup();
     if bad.is_empty() {
         return Ok(());
     }
     Err(Failure::no(format!("sshd here takes {} from clients, and so the code could be bypassed", bad.join(", ")))
         .hint("have the administrator reduce AcceptEnv to LANG LC_*, and PermitUserEnvironment to no; or use the PAM module"))
+}
+
+/// What sshd says that holds for `user`; only root can ask it, as a rule.
+fn effective(user: &str) -> Option<String> {
+    let mut sshd = Command::new(SSHD);
+    sshd.arg("-T").arg("-C").arg(format!("user={user},host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"));
+    let said = sshd.env_clear().stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).into_owned())
 }
 
 /// Settings that can't be read can't be judged; logins go by them all the same.
@@ -40,21 +62,35 @@ fn settings(text: &str) -> impl Iterator<Item = (String, Vec<&str>)> {
     })
 }
 
-fn dangerous(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
+/// What clients may set, by lines that may hold for `user`.
+fn dangerous(text: &str, user: &str) -> Vec<String> {
+    let (mut found, mut holds) = (Vec::new(), true);
     for (keyword, words) in settings(text) {
         match keyword.as_str() {
-            "acceptenv" => found.extend(words.iter().filter(|word| !is_harmless(word)).map(|&word| word.to_owned())),
-            "permituserenvironment" if words.first() != Some(&"no") => found.push("PermitUserEnvironment".to_owned()),
+            "match" => holds = may_hold(&words, user),
+            "acceptenv" if holds => {
+                found.extend(words.iter().filter(|word| !is_harmless(word)).map(|&word| word.to_owned()));
+            }
+            "permituserenvironment" if holds && words.first() != Some(&"no") => {
+                found.push("PermitUserEnvironment".to_owned());
+            }
             _ => {}
         }
     }
     found
 }
 
+/// Whether a `Match` block may hold for `user`: not where it names plain names
+/// of others only.
+fn may_hold(words: &[&str], user: &str) -> bool {
+    let named = words.windows(2).find(|pair| pair.first().is_some_and(|word| word.eq_ignore_ascii_case("user")));
+    let Some(names) = named.and_then(|pair| pair.last()) else { return true };
+    names.split(',').any(|name| name == user || name.contains(['*', '?', '!']))
+}
+
 /// Whether what fits `pattern` of AcceptEnv changes nothing that a shell runs.
 pub fn is_harmless(pattern: &str) -> bool {
-    matches!(pattern, "LANG" | "LANGUAGE" | "COLORTERM" | "NO_COLOR") || pattern.starts_with("LC_")
+    matches!(pattern, "LANG" | "COLORTERM" | "NO_COLOR") || pattern.starts_with("LC_")
 }
 
 /// The files of `Include` lines with names or `folder/*.ending`.
@@ -82,19 +118,31 @@ fn ending_in(folder: &Path, ending: &str) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
+    fn dangerous_to_ann(text: &str) -> Vec<String> {
+        dangerous(text, "ann")
+    }
+
     #[test]
     fn a_locale_is_harmless_and_all_else_is_not() {
-        assert!(dangerous("AcceptEnv LANG LC_* COLORTERM NO_COLOR\n#AcceptEnv *\nPermitUserEnvironment no").is_empty());
-        assert!(dangerous("acceptenv=LC_ALL LC_OTP # LD_PRELOAD\n").is_empty());
+        assert!(
+            dangerous_to_ann("AcceptEnv LANG LC_* COLORTERM NO_COLOR\n#AcceptEnv *\nPermitUserEnvironment no")
+                .is_empty()
+        );
+        assert!(dangerous_to_ann("Match User bob\n AcceptEnv *\nMatch user bob,eve\n AcceptEnv *").is_empty());
+        assert!(dangerous_to_ann("acceptenv=LC_ALL LC_OTP # LD_PRELOAD\n").is_empty());
         for (text, name) in [
             ("AcceptEnv *", "*"),
             ("  ACCEPTENV\tLANG BASH_ENV", "BASH_ENV"),
-            ("Match User bob\n  AcceptEnv \"LD_*\"", "LD_*"),
+            ("Match User bob,ann\n  AcceptEnv \"LD_*\"", "LD_*"),
+            ("Match User bob,a*\n  AcceptEnv \"LD_*\"", "LD_*"),
+            ("Match Address 10.0.0.0/8\n  AcceptEnv X", "X"),
+            ("Match User bob\n  AcceptEnv Y\nMatch all\n  AcceptEnv X", "X"),
+            ("AcceptEnv LANGUAGE", "LANGUAGE"),
             ("AcceptEnv=L*", "L*"),
             ("PermitUserEnvironment yes", "PermitUserEnvironment"),
             ("PermitUserEnvironment BASH_ENV", "PermitUserEnvironment"),
         ] {
-            assert_eq!(dangerous(text), [name], "{text}");
+            assert_eq!(dangerous_to_ann(text), [name], "{text}");
         }
     }
 
@@ -104,12 +152,15 @@ mod tests {
         let config = folder.path().join("sshd_config");
         std::fs::create_dir(folder.path().join("d")).unwrap();
         std::fs::write(&config, "Include d/*.conf\nInclude extra\n").unwrap();
-        assert!(check(&config).is_ok());
+        assert!(judge(None, &config, "ann").is_ok());
         std::fs::write(folder.path().join("d/a.conf"), "AcceptEnv FOO\n").unwrap();
         std::fs::write(folder.path().join("extra"), "AcceptEnv BAR\n").unwrap();
         std::fs::write(folder.path().join("d/not"), "AcceptEnv NOT\n").unwrap();
-        let failure = check(&config).unwrap_err();
-        assert!(failure.what.contains("FOO, BAR") && !failure.what.contains("NOT"), "{failure:?}");
-        assert!(check(&folder.path().join("missing")).is_ok());
+        let failure = judge(None, &config, "ann").unwrap_err();
+        assert!(failure.what.contains("BAR, FOO") && !failure.what.contains("NOT"), "{failure:?}");
+        let missing = folder.path().join("missing");
+        assert!(judge(None, &missing, "ann").is_ok());
+        assert!(judge(Some("acceptenv LANG\nacceptenv LC_*\npermituserenvironment no\n"), &missing, "ann").is_ok());
+        assert!(judge(Some("acceptenv LANG\nacceptenv BASH_ENV\n"), &missing, "ann").is_err());
     }
 }

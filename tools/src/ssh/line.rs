@@ -1,33 +1,91 @@
 //! One line of authorized_keys (sshd(8), AUTHORIZED_KEYS FILE FORMAT), edited
 //! so that every byte that need not change stays.
 
+use std::str::FromStr;
+
 use otp_core::Fingerprint;
+
+/// What a client may forward before any code is asked: no command is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarding {
+    /// Ports and Unix sockets, both ways, and ProxyJump.
+    Port,
+    /// The client's SSH agent.
+    Agent,
+    /// The client's screen.
+    X11,
+}
+
+impl FromStr for Forwarding {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "port" => Ok(Self::Port),
+            "agent" => Ok(Self::Agent),
+            "x11" => Ok(Self::X11),
+            _ => Err("it is port, agent or x11"),
+        }
+    }
+}
+
+impl Forwarding {
+    /// The option that allows it (sshd(8)).
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Port => "port-forwarding",
+            Self::Agent => "agent-forwarding",
+            Self::X11 => "X11-forwarding",
+        }
+    }
+
+    const ALL: [Self; 3] = [Self::Port, Self::Agent, Self::X11];
+}
 
 /// The command that asks for the code, and what closes every way around it:
 /// without `restrict` forwardings stay open, which need no command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
-    /// Where ssh-otp is; see [`is_plain_path`].
+    /// Where ssh-otp is, as a shell reads it; see [`shell_word`].
     pub program: String,
-    /// The key of the line.
-    pub key: Fingerprint,
     /// Whether the user's own store decides.
     pub user_store: bool,
+    /// What is to stay open without a code.
+    pub forwardings: Vec<Forwarding>,
 }
 
 impl Gate {
-    /// The options of the line. `exec`, because some shells would stay.
-    pub fn options(&self) -> String {
+    /// The command for `key`. `exec`, because some shells would stay.
+    pub fn command(&self, key: Fingerprint) -> String {
         let store = if self.user_store { " --user-store" } else { "" };
-        format!("{START}{}{store} --key {}\"", self.program, self.key)
+        format!("exec {}{store} --key {key}", self.program)
+    }
+
+    /// The options of the line of `key`.
+    pub fn options(&self, key: Fingerprint) -> String {
+        let mut options = String::from(START);
+        for forwarding in Forwarding::ALL.iter().filter(|forwarding| self.forwardings.contains(forwarding)) {
+            options.push_str(forwarding.option());
+            options.push(',');
+        }
+        format!("{options}command=\"{}\"", self.command(key))
     }
 }
 
-const START: &str = "restrict,pty,command=\"exec ";
+const START: &str = "restrict,pty,";
 
-/// Whether `path` means itself to every shell, and within quotes of sshd's.
-pub fn is_plain_path(path: &str) -> bool {
-    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte))
+/// `path` as every shell and, within its quotes, sshd reads it: plain where it
+/// can be, in single quotes where it has blanks and the like. `None` where
+/// some shell would read it otherwise.
+pub fn shell_word(path: &str) -> Option<String> {
+    // sshd reads \" within its quotes, csh ! everywhere, fish \ within quotes.
+    let quotable = |c: char| !c.is_control() && !matches!(c, '"' | '\'' | '\\' | '!');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte);
+    match path.starts_with('/') && path.chars().all(quotable) {
+        true if path.bytes().all(plain) => Some(path.to_owned()),
+        true => Some(format!("'{path}'")),
+        false => None,
+    }
 }
 
 /// A line with a key in it.
@@ -36,7 +94,7 @@ pub struct KeyLine<'a> {
     /// Blanks before everything.
     indent: &'a [u8],
     /// The options, and the blanks behind them.
-    options: &'a [u8],
+    pub(super) options: &'a [u8],
     /// The key, the comment, and the end of the line.
     rest: &'a [u8],
     /// The key's fingerprint.
@@ -74,7 +132,8 @@ impl<'a> KeyLine<'a> {
         Some(Self { indent, options, rest, key: key_of(rest)? })
     }
 
-    fn joined(&self, options: &[&[u8]]) -> Vec<u8> {
+    /// The line with other options.
+    pub(super) fn joined(&self, options: &[&[u8]]) -> Vec<u8> {
         let parts = std::iter::once(self.indent).chain(options.iter().copied()).chain([self.rest]);
         parts.flatten().copied().collect()
     }
@@ -84,13 +143,13 @@ impl<'a> KeyLine<'a> {
     /// # Errors
     /// See [`Objection`].
     pub fn install(&self, gate: &Gate) -> Result<Option<Vec<u8>>, Objection> {
-        let ours = gate.options();
+        let ours = gate.options(self.key);
         if let Some((length, _)) = ours_in(self.options) {
             let (old, others) = self.options.split_at_checked(length).unwrap_or((self.options, b""));
-            check(others)?;
+            check(others, gate)?;
             return Ok((old != ours.as_bytes()).then(|| self.joined(&[ours.as_bytes(), others])));
         }
-        check(self.options)?;
+        check(self.options, gate)?;
         let between: &[u8] = if self.options.is_empty() { b" " } else { b"," };
         Ok(Some(self.joined(&[ours.as_bytes(), between, self.options])))
     }
@@ -108,6 +167,13 @@ impl<'a> KeyLine<'a> {
         let others = self.options.get(length..).unwrap_or_default();
         // A comma parts our options from others, one blank from the key.
         Ok(Some(self.joined(&[others.get(1..).unwrap_or_default()])))
+    }
+
+    /// The comment behind the key, or else the key's fingerprint.
+    pub fn called(&self) -> String {
+        let rest = String::from_utf8_lossy(self.rest);
+        let comment = rest.split_ascii_whitespace().skip(2).collect::<Vec<_>>().join(" ");
+        if comment.is_empty() { self.key.to_string() } else { comment }
     }
 
     /// Whether a code is asked for at this line.
@@ -170,7 +236,7 @@ fn end_of_options(text: &[u8]) -> Option<usize> {
 }
 
 /// The options, or `None` where a quote is left open.
-fn split(options: &[u8]) -> Option<Vec<&[u8]>> {
+pub(super) fn split(options: &[u8]) -> Option<Vec<&[u8]>> {
     let end = end_of_options(options).unwrap_or(options.len());
     let options = options.get(..end)?;
     let (mut quoted, mut start, mut found) = (false, 0, Vec::new());
@@ -191,7 +257,8 @@ fn split(options: &[u8]) -> Option<Vec<&[u8]>> {
     (!quoted).then_some(found)
 }
 
-fn name(option: &[u8]) -> String {
+/// An option's name in small letters.
+pub(super) fn name(option: &[u8]) -> String {
     let end = option.iter().position(|byte| *byte == b'=').unwrap_or(option.len());
     String::from_utf8_lossy(option.get(..end).unwrap_or_default()).to_ascii_lowercase()
 }
@@ -205,7 +272,9 @@ fn value(option: &[u8]) -> Option<String> {
 
 /// Whether options may stand behind ours. Later options win, so whatever opens
 /// a way without a command is refused.
-fn check(options: &[u8]) -> Result<(), Objection> {
+pub(super) fn check(options: &[u8], gate: &Gate) -> Result<(), Objection> {
+    let asked_for =
+        |name: &str| gate.forwardings.iter().any(|forwarding| forwarding.option().eq_ignore_ascii_case(name));
     let options = split(options).ok_or_else(|| Objection::Option("an unclosed quote".to_owned()))?;
     for option in options {
         let name = name(option);
@@ -225,6 +294,7 @@ fn check(options: &[u8]) -> Result<(), Objection> {
             | "permitlisten" => {}
             "command" => return Err(Objection::Command),
             "cert-authority" => return Err(Objection::Authority),
+            name if asked_for(name) => {}
             _ => return Err(Objection::Option(name)),
         }
     }
@@ -233,18 +303,24 @@ fn check(options: &[u8]) -> Result<(), Objection> {
 
 /// How long our options are at the beginning of `options`, and for which key.
 fn ours_in(options: &[u8]) -> Option<(usize, Fingerprint)> {
-    let command = options.strip_prefix(START.as_bytes())?;
+    let mut rest = options.strip_prefix(START.as_bytes())?;
+    for forwarding in Forwarding::ALL {
+        let option = rest.strip_prefix(forwarding.option().as_bytes());
+        rest = option.and_then(|rest| rest.strip_prefix(b",")).unwrap_or(rest);
+    }
+    let command = rest.strip_prefix(b"command=\"exec ")?;
     let length = command.iter().position(|byte| *byte == b'"')?;
-    let end = START.len() + length + 1;
+    let end = options.len() - command.len() + length + 1;
     let next = options.get(end).copied();
     if !matches!(next, None | Some(b',' | b' ' | b'\t')) {
         return None;
     }
     let command = std::str::from_utf8(command.get(..length)?).ok()?;
-    let (program, arguments) = command.split_once(' ')?;
-    let key = arguments.strip_prefix("--user-store ").unwrap_or(arguments).strip_prefix("--key ")?;
-    let ours = is_plain_path(program) && program.ends_with("/ssh-otp");
-    Some((end, key.parse().ok()?)).filter(|_| ours)
+    let (program, arguments) = command.rsplit_once(" --key ")?;
+    let program = program.strip_suffix(" --user-store").unwrap_or(program);
+    let path = program.strip_prefix('\'').and_then(|path| path.strip_suffix('\'')).unwrap_or(program);
+    let ours = path.ends_with("/ssh-otp") && shell_word(path).as_deref() == Some(program);
+    Some((end, arguments.parse().ok()?)).filter(|_| ours)
 }
 
 #[cfg(test)]

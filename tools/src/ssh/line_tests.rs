@@ -8,7 +8,7 @@ fn key() -> Fingerprint {
 }
 
 fn gate() -> Gate {
-    Gate { program: "/usr/bin/ssh-otp".to_owned(), key: key(), user_store: false }
+    Gate { program: "/usr/bin/ssh-otp".to_owned(), user_store: false, forwardings: vec![] }
 }
 
 fn ours() -> String {
@@ -165,27 +165,50 @@ fn whether_there_is_a_terminal_to_ask_on() {
 }
 
 #[test]
-fn paths_that_mean_themselves() {
-    for good in ["/usr/bin/ssh-otp", "/home/a.b/.local/bin/ssh-otp", "/opt/x+y_1/ssh-otp"] {
-        assert!(is_plain_path(good), "{good}");
+fn paths_as_shells_read_them() {
+    for plain in ["/usr/bin/ssh-otp", "/home/a.b/.local/bin/ssh-otp", "/opt/x+y_1/ssh-otp"] {
+        assert_eq!(shell_word(plain).as_deref(), Some(plain));
     }
-    for bad in [
-        "",
-        "ssh-otp",
-        "./ssh-otp",
-        "/a b/ssh-otp",
-        "/a\"/ssh-otp",
-        "/a'/x",
-        "/$HOME/x",
-        "/a;b",
-        "/a\n",
-        "/\u{e4}",
-        "/a%b",
-        "/~x",
-        "/a\\b",
-    ] {
-        assert!(!is_plain_path(bad), "{bad:?}");
+    for quoted in ["/a b/ssh-otp", "/$HOME/x", "/a;b", "/\u{e4}", "/a%b", "/~x", "/a#b", "/`x`", "/a*"] {
+        assert_eq!(shell_word(quoted), Some(format!("'{quoted}'")));
     }
+    for bad in ["", "ssh-otp", "./ssh-otp", "/a\"/ssh-otp", "/a'/x", "/a\n", "/a\\b", "/a!b", "/a\u{7f}"] {
+        assert_eq!(shell_word(bad), None, "{bad:?}");
+    }
+}
+
+#[test]
+fn a_path_with_blanks_goes_in_and_out_again() {
+    let gate = Gate { program: shell_word("/home/a b/ssh-otp").unwrap(), user_store: true, forwardings: vec![] };
+    let plain = line("from=\"x\"");
+    let installed = KeyLine::parse(plain.as_bytes()).unwrap().install(&gate).unwrap().unwrap();
+    let installed = String::from_utf8(installed).unwrap();
+    let options = format!("restrict,pty,command=\"exec '/home/a b/ssh-otp' --user-store --key {}\",from=\"x\"", key());
+    assert_eq!(installed, line(&options));
+    let parsed = KeyLine::parse(installed.as_bytes()).unwrap();
+    assert!(parsed.is_gated());
+    assert_eq!(parsed.install(&gate), Ok(None));
+    assert_eq!(remove(&installed), Ok(Some(plain)));
+    let half = installed.replace("ssh-otp' ", "ssh-otp ");
+    assert!(!KeyLine::parse(half.as_bytes()).unwrap().is_gated());
+}
+
+#[test]
+fn only_the_forwardings_that_were_asked_for_stay_open() {
+    let gate = Gate { forwardings: vec![Forwarding::X11, Forwarding::Port], ..gate() };
+    let plain = line("");
+    let installed = KeyLine::parse(plain.as_bytes()).unwrap().install(&gate).unwrap().unwrap();
+    let installed = String::from_utf8(installed).unwrap();
+    assert!(installed.starts_with("restrict,pty,port-forwarding,X11-forwarding,command=\""), "{installed}");
+    assert!(KeyLine::parse(installed.as_bytes()).unwrap().is_gated());
+    assert_eq!(KeyLine::parse(installed.as_bytes()).unwrap().install(&gate), Ok(None));
+    assert_eq!(install(&installed), Ok(Some(line(&ours()))), "and close again without");
+    assert_eq!(remove(&installed), Ok(Some(plain)));
+    let own = line("port-forwarding");
+    let kept = KeyLine::parse(own.as_bytes()).unwrap().install(&gate).unwrap().unwrap();
+    assert_eq!(remove(&String::from_utf8(kept).unwrap()), Ok(Some(own)));
+    let agent = line("agent-forwarding");
+    assert!(KeyLine::parse(agent.as_bytes()).unwrap().install(&gate).is_err());
 }
 
 #[test]

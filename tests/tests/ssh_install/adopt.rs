@@ -1,0 +1,73 @@
+//! Lines with a secret in them.
+
+use oathgate_tests::process::run;
+use otp_core::{Algorithm, Digits, Secret, otp};
+
+use crate::world::World;
+
+const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+/// The code of `SECRET` some steps from now.
+fn code(ahead: u64) -> String {
+    let seconds = run(std::process::Command::new("date").arg("+%s"), b"").text();
+    let step = seconds.trim().parse::<u64>().unwrap() / 30 + ahead;
+    otp::code(&Secret::from_base32(SECRET).unwrap(), Algorithm::Sha1, Digits::SIX, step).to_string()
+}
+
+#[test]
+fn secrets_leave_the_file_and_their_codes_go_on() {
+    let Some(world) = World::new() else { return };
+    let other = world.sshd.key("other");
+    let old = format!("command=\"/usr/bin/ssh-otp {SECRET}\"");
+    world.write(&format!(
+        "# mine\nfrom=\"127.0.0.1\",{old} {} ann@laptop\n{old} {} ann@phone\n",
+        world.key.public, other.public
+    ));
+    let shown = world.oathgate(&["--user-store", "ssh", "adopt", "--account", "ann", "--yes"]);
+    assert_eq!(shown.code(), Some(2), "the store is ann's: {}", shown.stderr);
+    let dry = world.as_ann(&["--user-store", "ssh", "adopt", "--dry-run"]);
+    assert_eq!(dry.code(), Some(0), "{}", dry.stderr);
+    assert!(dry.text().contains("0-moved-to-oathgate") && !dry.text().contains(SECRET), "{}", dry.text());
+
+    // The second key needs a code of hers, for she has one by then.
+    let plain = world.sshd.key("plain");
+    world.write(&(world.text() + &plain.public + "\n"));
+    let mut session = world.client(&plain).session(Some(&world.typed("--user-store ssh adopt --yes")));
+    session.expect("The secret of ann@laptop is in the store");
+    session.expect("A code of yours is needed");
+    session.send(&format!("{}\r", code(0)));
+    let (status, said) = session.wait();
+    assert_eq!(status, Some(0), "{said}");
+    assert!(!said.contains(SECRET), "{said}");
+    let text = world.text();
+    assert!(!text.contains(SECRET) && text.contains("\",from=\"127.0.0.1\" ssh-ed25519"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("restrict,pty,command=\"exec ")).count(), 2, "{text}");
+    for name in world.names() {
+        let text = std::fs::read_to_string(world.home.join(".ssh").join(&name)).unwrap();
+        assert!(!text.contains(SECRET), "{name}");
+    }
+
+    let login = world.client(&other).run("echo in", Some(&code(1)));
+    assert_eq!((login.code(), login.text().as_str()), (Some(0), "in\n"), "{}", login.stderr);
+    assert_eq!(world.client(&world.key).run("echo in", None).code(), Some(1));
+    let again = world.as_ann(&["--user-store", "ssh", "adopt", "--yes"]);
+    assert!(again.stderr.contains("no line with a secret"), "{}", again.stderr);
+}
+
+#[test]
+fn a_short_secret_is_named_and_nothing_changes() {
+    let Some(world) = World::new() else { return };
+    world.write(&format!("command=\"/usr/bin/ssh-otp JBSWY3DPEHPK3PXP\" {} ann@laptop\n", world.key.public));
+    let before = world.text();
+    let refused = world.as_ann(&["--user-store", "ssh", "adopt", "--yes"]);
+    assert_eq!(refused.code(), Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("80 bits") && refused.stderr.contains("enrol ann --ssh-key"), "{}", refused.stderr);
+    assert_eq!((world.text(), world.names()), (before, vec!["authorized_keys".to_owned()]));
+
+    // With a new code, the old secret is left out.
+    let device = world.enrol(&world.key);
+    let adopted = world.as_ann(&["--user-store", "ssh", "adopt", "--yes"]);
+    assert_eq!(adopted.code(), Some(0), "{}", adopted.stderr);
+    let login = world.client(&world.key).run("echo in", Some(&device.code(0)));
+    assert_eq!(login.text(), "in\n", "{}", login.stderr);
+}
