@@ -193,13 +193,14 @@ fn gated(line: &Line, options: &Options, gate: &Gate, facts: &Facts<'_>) -> Vec<
     if !gate.exec {
         findings.push(Finding::warning("without exec some shells stay: signals and exit codes are not passed on"));
     }
-    findings.extend(program(gate, facts));
     let command = options.command.as_deref().unwrap_or_default();
     let command = command.strip_prefix("exec ").unwrap_or(command);
     let key = line.key.map_or_else(String::new, |key| key.to_string());
     let command = command.replace(&gate.key, &key).replace('"', "\\\"");
     let better = format!("restrict,pty,command=\"exec {command}\"");
-    findings.into_iter().map(|finding| finding.at(&line.place).change(&better)).collect()
+    let findings = findings.into_iter().map(|finding| finding.at(&line.place).change(&better));
+    let advice = "install ssh-otp there, root's and mode 0755";
+    findings.chain(program(gate, facts).map(|finding| finding.at(&line.place).change(advice))).collect()
 }
 
 /// Whether the program that asks is there, and nobody else's.
