@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use base64ct::{Base64, Encoding};
 use otp_core::Fingerprint;
 
 fn keygen(folder: &Path, arguments: &[&str]) -> String {
@@ -45,6 +46,59 @@ fn as_ssh_keygen_prints_them() {
         keygen(folder, &["-q", "-s", "ca", "-I", "id", "-n", "alice,bob", &public]);
         let (certificate, _) = Fingerprint::of_line(&line(folder, &format!("{file}-cert.pub"))).unwrap();
         assert_eq!(certificate, key, "a certificate of {file}");
+    }
+}
+
+fn field(content: &[u8]) -> Vec<u8> {
+    [&u32::try_from(content.len()).unwrap().to_be_bytes(), content].concat()
+}
+
+/// The last field of a blob of `fields` fields.
+fn last_field(blob: &[u8], fields: usize) -> Vec<u8> {
+    let mut rest = blob;
+    for _ in 1..fields {
+        let (length, after) = rest.split_first_chunk::<4>().unwrap();
+        rest = &after[u32::from_be_bytes(*length) as usize..];
+    }
+    rest.to_vec()
+}
+
+/// Public halves as PROTOCOL.u2f has them: those of other keys, with the
+/// application behind them. No token is needed for them.
+#[test]
+fn fido_keys_and_their_certificates() {
+    if Command::new("ssh-keygen").arg("-?").output().is_err() {
+        eprintln!("skipped: no ssh-keygen here");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    keygen(folder, &["-q", "-t", "ed25519", "-N", "", "-f", "ca"]);
+    let kinds = [
+        ("ed25519", "sk-ssh-ed25519@openssh.com", None),
+        ("ecdsa", "sk-ecdsa-sha2-nistp256@openssh.com", Some("nistp256")),
+    ];
+    for (name, key_type, curve) in kinds {
+        keygen(folder, &["-q", "-t", name, "-N", "", "-f", name]);
+        let plain = line(folder, &format!("{name}.pub"));
+        let blob = Base64::decode_vec(plain.split(' ').nth(1).unwrap()).unwrap();
+        let mut fido = field(key_type.as_bytes());
+        fido.extend(curve.map(|curve| field(curve.as_bytes())).unwrap_or_default());
+        fido.extend(last_field(&blob, if curve.is_some() { 3 } else { 2 }));
+        fido.extend(field(b"ssh:"));
+        let base64 = Base64::encode_string(&fido);
+        std::fs::write(folder.join("fido.pub"), format!("{key_type} {base64} token\n")).unwrap();
+
+        let printed = keygen(folder, &["-l", "-f", "fido.pub"]);
+        let (key, comment) = Fingerprint::of_line(&line(folder, "fido.pub")).unwrap();
+        assert_eq!(
+            (Some(key.to_string().as_str()), comment.as_str()),
+            (printed.split(' ').nth(1), "token"),
+            "{printed}"
+        );
+        keygen(folder, &["-q", "-s", "ca", "-I", "id", "-n", "alice", "fido.pub"]);
+        let (certificate, _) = Fingerprint::of_line(&line(folder, "fido-cert.pub")).unwrap();
+        assert_eq!(certificate, key, "a certificate of {key_type}");
     }
 }
 
