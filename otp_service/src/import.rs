@@ -16,6 +16,8 @@ use crate::service::{Asked, Decision, Service, Stop};
 /// The shortest secret that is taken without being insisted on, in bits: what
 /// google-authenticator made for years.
 const MIN_BITS: usize = 80;
+/// Shorter ones are taken with a warning, in bits (RFC 4226 §4 R6).
+const SHORT_BITS: usize = 128;
 /// The widest window, in steps before and after (the codec's own limit).
 const MAX_WINDOW: u8 = 8;
 /// At most so many scratch codes come along.
@@ -145,5 +147,10 @@ fn add_all(
 fn done(credentials: &[Credential], place: &Place) -> String {
     let names: Vec<String> = credentials.iter().map(|new| format!("{} ({})", new.label, new.id)).collect();
     let many = if names.len() == 1 { "credential" } else { "credentials" };
-    format!("Imported {} {many} for {}: {}", names.len(), place.account, names.join(", "))
+    let done = format!("Imported {} {many} for {}: {}", names.len(), place.account, names.join(", "));
+    let short = credentials.iter().filter(|new| new.secret.bits() < SHORT_BITS);
+    let warning = |new: &Credential| {
+        format!("; warning: the secret of {} has only {} bits, enrol a new one soon", new.label, new.secret.bits())
+    };
+    short.map(warning).fold(done, |done, warning| done + &warning)
 }

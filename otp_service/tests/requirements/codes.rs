@@ -67,7 +67,7 @@ fn interrupted(running: &mut Running, requests: &[Request], round: u64) -> Vec<O
             None
         }
     });
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         running.restart(|_| {});
     } else {
         kill_process(id, Signal::CONT).unwrap();

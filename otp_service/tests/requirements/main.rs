@@ -8,4 +8,9 @@ mod common;
 
 mod codes;
 mod device;
+mod faults;
 mod limits;
+mod numbers;
+mod people;
+mod secrets;
+mod watched;
