@@ -9,7 +9,7 @@ build="gcc libc6-dev libpam0g-dev pkg-config"
 demo="$build openssh-server openssh-client"
 bench="$build libpam-google-authenticator libpam-oath strace"
 fuzz="$build g++"   # libFuzzer is C++
-test="$demo g++ rsync git zbar-tools gdb util-linux man-db strace"
+test="$demo g++ rsync git zbar-tools gdb util-linux man-db strace bubblewrap binutils make"
 
 case "${1:-}" in
     build) wanted=$build ;;
