@@ -14,7 +14,15 @@ OUT      = $(or $(CARGO_TARGET_DIR),target)/release
 VM       = $(or $(CARGO_TARGET_DIR),target)/vm
 COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
 
-.PHONY: help demo test test-vm check bench fuzz soak build install clean
+# The tarball for people without root.
+STATIC_PROFILE ?= release
+STATIC_TARGET  ?= $(shell rustc -vV | sed -n 's/^host: //p')
+STATIC_FOLDER   = $(or $(CARGO_TARGET_DIR),target)/static
+STATIC_OUT      = $(STATIC_FOLDER)/$(STATIC_TARGET)/$(patsubst dev,debug,$(STATIC_PROFILE))
+STATIC_PROGRAMS = oathgate ssh-otp oathgated oathgate-import
+TARBALL        ?= $(STATIC_FOLDER)/oathgate.tar.gz
+
+.PHONY: help demo test test-vm check bench fuzz soak build static install clean
 
 help:
 	@echo "make demo      a guided tour with a real sshd and ssh, on loopback"
@@ -24,11 +32,28 @@ help:
 	@echo "make check     formatting, lints, documentation"
 	@echo "make fuzz      fuzz targets, FUZZ_SECONDS=20 each, two at a time"
 	@echo "make soak      races and faults for SOAK_MINUTES=60, then FUZZ_SECONDS=600 each target"
+	@echo "make static    one tarball of static programs, for people without root"
 	@echo "make install   what was built, below PREFIX=$(PREFIX), as root"
 
 build:
 	@sh pkg/dependencies.sh build
 	$(SPAWN) $(CARGO) build --locked --release $(PROGRAMS)
+
+# Without the module: a library that other programs load can't be static. The
+# flags are not for build scripts, hence a target and a folder of its own.
+static:
+	@sh pkg/dependencies.sh build
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --profile $(STATIC_PROFILE) \
+	    --target $(STATIC_TARGET) --target-dir $(STATIC_FOLDER) $(subst -p pam_module,,$(PROGRAMS))
+	@for program in $(STATIC_PROGRAMS); do \
+	    if readelf -lW $(STATIC_OUT)/$$program | grep -q INTERP; then echo "error: $$program is not static" >&2; exit 1; fi; done
+	rm -rf $(STATIC_FOLDER)/tree
+	install -D -m 0755 -t $(STATIC_FOLDER)/tree/bin $(addprefix $(STATIC_OUT)/,$(STATIC_PROGRAMS))
+	install -D -m 0644 -t $(STATIC_FOLDER)/tree/share/man/man1 docs/man/*.1
+	umask 022; $(STATIC_OUT)/oathgate man $(STATIC_FOLDER)/tree/share/man/man1
+	install -D -m 0644 -t $(STATIC_FOLDER)/tree/share/doc/oathgate README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -czf $(TARBALL) -C $(STATIC_FOLDER)/tree bin share
+	@echo "$(TARBALL): tar -C ~/.local -xzf it, then the README, from \"Without root\" on."
 
 demo:
 	@sh pkg/dependencies.sh demo

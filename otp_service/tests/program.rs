@@ -162,6 +162,10 @@ fn of_many_processes_with_one_code_one_wins() {
             assert_eq!(accepted, 1, "round {round}");
         }
     }
+    // A rollback journal, not WAL (SQLite's file format, 1.3.3): hosts that
+    // share a home over NFS share no memory.
+    let store = fs::read(home.path().join(".local/share/oathgate/store.db")).unwrap();
+    assert_eq!(store[18..20], [1, 1]);
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub struct Entry {
 /// # Errors
 /// When the file can't be read.
 pub fn by_name(name: &str) -> io::Result<Option<Entry>> {
-    Ok(entries(&fs::read(FILE)?).find(|entry| entry.name == name))
+    Ok(entries(&read()?).find(|entry| entry.name == name))
 }
 
 /// The first entry with that uid.
@@ -37,7 +37,15 @@ pub fn by_name(name: &str) -> io::Result<Option<Entry>> {
 /// # Errors
 /// When the file can't be read.
 pub fn by_uid(uid: u32) -> io::Result<Option<Entry>> {
-    Ok(entries(&fs::read(FILE)?).find(|entry| entry.uid == uid))
+    Ok(entries(&read()?).find(|entry| entry.uid == uid))
+}
+
+/// A bare root without the file knows nobody.
+fn read() -> io::Result<Vec<u8>> {
+    match fs::read(FILE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        other => other,
+    }
 }
 
 /// The entries in the text of the file; lines that are none are passed over.

@@ -73,13 +73,9 @@ impl Oathgated {
     }
 
     fn run(&mut self, mut command: Command) {
-        let watch = inotify::init(inotify::CreateFlags::CLOEXEC).expect("inotify");
-        inotify::add_watch(&watch, self.folder.path(), inotify::WatchFlags::ATTRIB).expect("inotify");
         command.arg("--root-socket").arg(self.root_socket());
         command.arg("--public-socket").arg(self.public_socket());
-        let running = Running::start(&mut command);
-        wait_until_served(&watch, &running);
-        self.running = Some(running);
+        self.running = Some(serve(&mut command, self.folder.path()));
     }
 
     /// Ends the service; the store stays.
@@ -125,6 +121,18 @@ impl Oathgated {
         let own = rustix::process::getuid().as_raw();
         Administrator(Box::new(SocketVerifier::new(&self.root_socket(), vec![own])))
     }
+}
+
+/// Starts a service whose sockets will be in `folder`, and waits for them.
+///
+/// # Panics
+/// When it doesn't start.
+pub fn serve(command: &mut Command, folder: &Path) -> Running {
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC).expect("inotify");
+    inotify::add_watch(&watch, folder, inotify::WatchFlags::ATTRIB).expect("inotify");
+    let running = Running::start(command);
+    wait_until_served(&watch, &running);
+    running
 }
 
 /// The second socket gets its permissions when both are there.

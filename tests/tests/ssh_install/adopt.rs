@@ -71,3 +71,29 @@ fn a_short_secret_is_named_and_nothing_changes() {
     let login = world.client(&world.key).run("echo in", Some(&device.code(0)));
     assert_eq!(login.text(), "in\n", "{}", login.stderr);
 }
+
+#[test]
+fn root_adopts_one_secret_on_two_keys_into_the_systems_store() {
+    let Some(world) = World::new() else { return };
+    let _service = world.service();
+    let other = world.sshd.key("other");
+    let old = format!("no-pty,command=\"exec ssh-otp {SECRET}\"");
+    world.write(&format!("{old} {} ann@laptop\n{old} {} ann@laptop\n", world.key.public, other.public));
+    let adopted = world.oathgate(&["ssh", "adopt", "--account", "ann", "--yes"]);
+    assert_eq!(adopted.code(), Some(0), "{}{}", adopted.text(), adopted.stderr);
+    assert!(!adopted.text().contains(SECRET) && adopted.text().contains("no terminal"), "{}", adopted.text());
+    let listed = world.oathgate(&["list", "ann", "--json"]).text();
+    assert_eq!(listed.matches("\"kind\":\"totp\"").count(), 1, "one device: {listed}");
+
+    let typed = code(0);
+    let login = world.client(&world.key).run("echo in", Some(&typed));
+    assert_eq!(login.text(), "in\n", "{}", login.stderr);
+    let again = world.client(&other).run("echo in", Some(&typed));
+    assert!(again.stderr.contains("already used"), "the same device: {}", again.stderr);
+    let login = world.client(&other).run("echo in", Some(&code(1)));
+    assert_eq!(login.text(), "in\n", "{}", login.stderr);
+    let removed = world.oathgate(&["ssh", "remove", "--all", "--account", "ann"]);
+    assert_eq!(removed.code(), Some(0), "{}", removed.stderr);
+    let plain = format!("no-pty {} ann@laptop\nno-pty {} ann@laptop\n", world.key.public, other.public);
+    assert_eq!(world.text(), plain, "without the old command");
+}

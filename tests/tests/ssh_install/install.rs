@@ -146,3 +146,65 @@ fn login_shells_and_servers_that_make_the_gate_useless_are_refused() {
     let made = world.as_ann(&["--user-store", "ssh", "install", &world.key.fingerprint, "--yes"]);
     assert_eq!(made.code(), Some(0), "another's settings: {}", made.stderr);
 }
+
+#[test]
+fn sshd_itself_is_asked_what_it_takes_from_clients() {
+    let Some(world) = World::new() else { return };
+    let config = format!(
+        "printf 'HostKey {}\\nInclude /etc/ssh/x?.conf\\n' >/etc/ssh/sshd_config; echo 'AcceptEnv ZDOTDIR' >/etc/ssh/x1.conf",
+        world.sshd.folder().join("host").display()
+    );
+    assert!(world.root("sh".as_ref(), &["-c", &config]).status.success());
+    world.enrol(&world.key);
+    let words = ["--user-store", "ssh", "install", &world.key.fingerprint, "--account", "ann", "--yes"];
+    let refused = world.oathgate(&words);
+    assert!(refused.code() == Some(1) && refused.stderr.contains("ZDOTDIR"), "{}", refused.stderr);
+    assert!(world.root("rm".as_ref(), &["/etc/ssh/x1.conf"]).status.success());
+    assert_eq!(world.oathgate(&words).code(), Some(0));
+}
+
+#[test]
+fn an_administrators_file_is_edited_as_root_where_only_root_can_reach_it() {
+    let Some(world) = World::new() else { return };
+    world.enrol(&world.key);
+    let lay = format!(
+        "mkdir -p /etc/ssh/keys; echo '{} ann' >/etc/ssh/keys/ann; chmod 0644 /etc/ssh/keys/ann",
+        world.key.public
+    );
+    assert!(world.root("sh".as_ref(), &["-c", &lay]).status.success());
+    let file = "/etc/ssh/keys/ann";
+    let words = ["--user-store", "ssh", "install", "--all", "--account", "ann", "--file", file, "--yes"];
+    let anns = world.as_ann(&words);
+    assert_eq!(anns.code(), Some(1), "not hers: {}", anns.stderr);
+    let made = world.oathgate(&words);
+    assert_eq!(made.code(), Some(0), "{}", made.stderr);
+    let text = world.root("cat".as_ref(), &[file]).text();
+    assert!(text.starts_with("restrict,pty,command="), "{text}");
+    let state = world.root("stat".as_ref(), &["-c", "%u %a", file]).text();
+    assert_eq!(state, "0 644\n");
+
+    let lay = "chown 42042 /etc/ssh/keys";
+    assert!(world.root("sh".as_ref(), &["-c", lay]).status.success());
+    let refused = world.oathgate(&["ssh", "remove", "--all", "--account", "ann", "--file", file]);
+    assert!(refused.stderr.contains("/etc/ssh/keys belongs to somebody else"), "{}", refused.stderr);
+}
+
+#[test]
+fn forwarding_is_open_only_where_it_was_asked_for() {
+    let Some(world) = World::new() else { return };
+    world.enrol(&world.key);
+    let client = world.client(&world.key);
+    // What answers at the far end is sshd itself.
+    let through = format!("127.0.0.1:{}", world.sshd.port());
+    let greeting = |allowed: bool| {
+        let words = ["--user-store", "ssh", "install", &world.key.fingerprint, "--account", "ann", "--yes"];
+        let more: &[&str] = if allowed { &["--allow-forwarding", "port"] } else { &[] };
+        let made = world.oathgate(&[&words, more].concat());
+        assert_eq!(made.code(), Some(0), "{}", made.stderr);
+        assert_eq!(made.text().contains("port-forwarding stays open without a code"), allowed, "{}", made.text());
+        oathgate_tests::process::run(&mut client.ssh(&["-W", &through], None), b"bye\r\n").text()
+    };
+    assert_eq!(greeting(false), "");
+    assert!(greeting(true).starts_with("SSH-2.0-"));
+    assert_eq!(greeting(false), "", "and closed again");
+}

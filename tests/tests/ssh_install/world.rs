@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use oathgate_tests::built::bin;
-use oathgate_tests::oathgated::Device;
+use oathgate_tests::oathgated::{Device, serve};
 use oathgate_tests::process::{Finished, PATIENCE, Running, run};
 use oathgate_tests::sshd::{Client, Key, Settings, Sshd};
 use otp_wire::SecretText;
@@ -17,7 +17,8 @@ use otp_wire::message::Enrolled;
 /// ann's uid and gid; nobody else's on any machine that runs this.
 pub const ANN: u32 = 42_042;
 
-/// Lays a writable folder over /etc, says so, and waits.
+/// Lays a writable folder over /etc, empty ones over /run and /var/lib, says
+/// so, and waits.
 const LAY: &str = "
     set -e
     mkdir \"$1/over\"
@@ -27,6 +28,9 @@ const LAY: &str = "
     printf 'ann:*:42042:42042::%s:%s\\n' \"$1/home\" \"$2\" >>/etc/passwd
     printf 'ann:*:42042:\\nannsgroup:*:42043:ann\\n' >>/etc/group
     printf '%s' \"$3\" >/etc/ssh/sshd_config
+    mount -t tmpfs -o mode=0755 oathgate /run
+    mkdir /run/sshd /run/oathgate
+    mount -t tmpfs -o mode=0755 oathgate /var/lib
     echo ready
     exec cat
 ";
@@ -101,6 +105,17 @@ impl World {
         let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    /// Prepares the system's store and starts its service, with everything at
+    /// its usual place; it ends with what is returned.
+    pub fn service(&self) -> Running {
+        let made = self.oathgate(&["init"]);
+        assert_eq!(made.code(), Some(0), "{}", made.stderr);
+        let [nsenter, namespace] = enter(&self.inside);
+        let sockets = format!("/proc/{}/root/run/oathgate", self.inside.pid());
+        let mut command = Command::new(nsenter);
+        serve(command.arg(namespace).arg(self.programs.join("oathgated")), Path::new(&sockets))
     }
 
     /// Runs a program in there as root, without a terminal.

@@ -7,8 +7,8 @@ use otp_wire::syslog::escape;
 use otp_wire::{Ask, SecretText};
 
 use super::edit::{Edited, edit, lines};
-use super::install::Plan;
 use super::old_line::{OldLine, without_secrets};
+use super::plan::Plan;
 use super::{Desk, Rest};
 use crate::cli::{Reach, SshAdopt};
 use crate::client::Client;
@@ -44,7 +44,8 @@ pub fn adopt(reach: &Reach, arguments: &SshAdopt, person: &dyn Person, out: &mut
     plan.announce(&edited, &rest, out)?;
     let client = Client::new(reach, person)?;
     Secrets { client: &client, desk: &desk, json: arguments.file.json.json }.enrol(&edited, out)?;
-    plan.confirmed(&edited, false, out)?;
+    plan.confirmed(&edited, false, out)
+        .map_err(|failure| failure.hint("the secrets are in the store already, and in the file still; adopt again"))?;
     let backup = desk.write(&edited, &without_secrets(&desk.keys.bytes))?;
     plan.done(&edited, backup, rest, out)?;
     if arguments.file.json.json {

@@ -12,6 +12,7 @@ mod install;
 mod keys;
 pub mod line;
 mod old_line;
+mod plan;
 mod trial;
 
 use std::path::{Path, PathBuf};
