@@ -22,7 +22,7 @@ pub use import::{Import, Imported, ImportedFactor};
 pub use login::{Login, MAX_KEYS, Verify};
 pub use management::{
     AuditFilter, CredentialName, Enrol, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, OwnerName, PAGE, Rename, Resync,
-    Selection, SetBack, Unlock,
+    ScratchAdd, Selection, SetBack, Unlock,
 };
 pub use report::{AuditRow, CredentialRow, DoorRow, Enrolled, EntryRow, GrantRow, OwnerRow, StatusReport};
 
@@ -154,6 +154,8 @@ pub enum Ask<S: Scope = Everything> {
     Unlock(S::Of<Unlock>),
     /// A new set of scratch codes in place of the old ones. [`Outcome::Scratch`].
     ScratchNew(S::Of<OwnerName>),
+    /// Scratch codes that exist already, beside those there are. [`Outcome::Done`].
+    ScratchAdd(S::Of<ScratchAdd>),
     /// Let a key in with an owner's credentials. [`Outcome::Done`].
     KeyAdd(S::Of<KeyAdd>),
     /// What is asked for at a key. [`Outcome::Done`].
@@ -187,6 +189,7 @@ impl<S: Scope> Ask<S> {
             Self::Revoke(_) => "revoke",
             Self::Unlock(_) => "unlock",
             Self::ScratchNew(_) => "scratch_new",
+            Self::ScratchAdd(_) => "scratch_add",
             Self::KeyAdd(_) => "key_add",
             Self::KeyPolicy(_) => "key_policy",
             Self::KeyGrant(_) => "key_grant",
