@@ -110,7 +110,7 @@ fn with_secrets() -> impl TypedValueParser<Value = Target> {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Nothing is accepted for a login that was not chosen: without --select and with more than one
-entry the table is shown, and nothing is imported.
+entry the table is shown, and you are asked which; without a terminal nothing is imported.
 
 Examples:
   oathgate import ~/.google_authenticator               keeps window, skew, used codes, scratch codes
