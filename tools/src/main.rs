@@ -20,6 +20,7 @@ mod key;
 mod list;
 mod output;
 mod pages;
+mod passwd;
 mod qr;
 mod run;
 mod scratch;

@@ -114,11 +114,15 @@ entry the table is shown, and you are asked which; without a terminal nothing is
 
 Examples:
   oathgate import ~/.google_authenticator               keeps window, skew, used codes, scratch codes
+  sudo oathgate import --homes                          everybody's, each opened with its owner's rights
   sudo oathgate import export.txt --select 3 --account alice")]
 pub struct Import {
     /// What an authenticator or another PAM module wrote: a file, a phone's folder, or -
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "homes")]
     pub files: Vec<PathBuf>,
+    /// As root: every account's ~/.google_authenticator, or only that of --account
+    #[arg(long, conflicts_with_all = ["files", "select", "owner", "ssh_key", "label"])]
+    pub homes: bool,
     /// This entry, by its number in the table or by its name; may be given several times
     #[arg(long, value_name = "N|NAME")]
     pub select: Vec<String>,

@@ -9,6 +9,7 @@ use otp_wire::{Ask, SecretText};
 use zeroize::Zeroizing;
 
 use super::arguments::Import;
+use super::homes;
 use super::reader;
 use super::select::{Numbered, select};
 use super::show::{self, remark};
@@ -35,6 +36,9 @@ pub fn run<'a>(
     arguments: &Import,
     out: &mut Output,
 ) -> Result<(), Failure> {
+    if arguments.homes {
+        return homes::run(&client()?, arguments, out);
+    }
     let parsed = reader::read(&arguments.files)?;
     show::remarks(&parsed);
     let chosen = chosen(&parsed, &arguments.select, &Console, out)?;
@@ -50,7 +54,8 @@ pub fn run<'a>(
     distinct(&chosen)?;
     let client = client()?;
     own_rows(&client, &chosen, arguments)?;
-    let line = client.done(Ask::Import(ask(&client, &chosen, arguments)?)).map_err(with_label)?;
+    let account = client.account(arguments.account.as_ref())?;
+    let line = client.done(Ask::Import(ask(account.as_str(), &chosen, arguments)?)).map_err(with_label)?;
     chosen.iter().for_each(|(_, entry)| name_losses(entry));
     done(&line, arguments.json.json, out)
 }
@@ -91,7 +96,11 @@ fn with_label(failure: Failure) -> Failure {
     }
 }
 
-fn fits((number, entry): &Numbered, allow_weak: bool) -> Result<(), Failure> {
+/// Whether a login can use the entry.
+///
+/// # Errors
+/// When not: why.
+pub fn fits((number, entry): &Numbered, allow_weak: bool) -> Result<(), Failure> {
     let reason = match entry.obstacle() {
         None => return Ok(()),
         Some(Obstacle::Weak(_)) if allow_weak => return Ok(()),
@@ -133,7 +142,11 @@ fn own_rows(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<
     Ok(())
 }
 
-fn ask(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<ImportAsk, Failure> {
+/// The request for what was chosen.
+///
+/// # Errors
+/// When it can't be sent as it is.
+pub fn ask(account: &str, chosen: &[Numbered], arguments: &Import) -> Result<ImportAsk, Failure> {
     let key = arguments.ssh_key.as_deref().map(SshKey::read).transpose()?;
     if arguments.label.is_some() && chosen.len() > 1 {
         return Err(Failure::usage("--label names one entry, and several were chosen"));
@@ -148,7 +161,7 @@ fn ask(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<Impor
     }
     let logins = chosen.iter().filter_map(|(_, entry)| entry.login.as_deref());
     Ok(ImportAsk {
-        account: client.account(arguments.account.as_ref())?.to_string(),
+        account: account.to_owned(),
         owner: arguments.owner.as_ref().map(ToString::to_string),
         key: key.as_ref().map(|key| key.fingerprint.to_string()),
         note: key.and_then(|key| key.comment),
@@ -207,10 +220,12 @@ fn steps(window: u8) -> u8 {
 
 /// Names what of another verifier's file a credential can't hold.
 fn name_losses(entry: &Entry) {
-    let Some(login) = &entry.login else { return };
-    for loss in losses(login, entry.kind) {
-        remark("note", &format!("{}: {loss}", entry.title()));
-    }
+    losses_of(entry).iter().for_each(|loss| remark("note", &format!("{}: {loss}", entry.title())));
+}
+
+/// What of another verifier's file a credential can't hold.
+pub fn losses_of(entry: &Entry) -> Vec<String> {
+    entry.login.as_deref().map_or_else(Vec::new, |login| losses(login, entry.kind))
 }
 
 fn losses(login: &Login, kind: Kind) -> Vec<String> {
