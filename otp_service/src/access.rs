@@ -75,7 +75,7 @@ struct Row(&'static str, Access, Access, Access);
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
 /// is `Yes` here. Root is not in the table: root may everything. `export` has a
 /// setting of its own.
-const TABLE: [Row; 20] = {
+const TABLE: [Row; 21] = {
     use Access::{No, WithCode, Yes};
     [
         // verb            others  self_service  own store
@@ -92,6 +92,7 @@ const TABLE: [Row; 20] = {
         Row("import", No, WithCode, WithCode),
         Row("revoke", No, WithCode, WithCode),
         Row("scratch_new", No, WithCode, WithCode),
+        Row("scratch_add", No, WithCode, WithCode),
         Row("key_add", No, WithCode, WithCode),
         Row("key_policy", No, No, WithCode),
         Row("key_grant", No, No, WithCode),

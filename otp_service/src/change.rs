@@ -289,6 +289,7 @@ impl Service {
             Ask::Enrol(message::Enrol { account, owner, .. })
             | Ask::Import(message::Import { account, owner, .. })
             | Ask::ScratchNew(OwnerName { account, owner })
+            | Ask::ScratchAdd(message::ScratchAdd { account, owner, .. })
             | Ask::KeyAdd(KeyAdd { account, owner, .. }) => (account, owner.as_deref().or(Some(account))),
             Ask::Revoke(name) | Ask::Disable(name) | Ask::Enable(name) => {
                 (name.account.as_ref().ok_or_else(missing)?, None)

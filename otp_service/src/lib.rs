@@ -25,6 +25,7 @@ pub mod login;
 pub mod report;
 pub mod resync;
 pub mod scratch;
+pub mod scratch_add;
 pub mod service;
 pub mod start;
 pub mod stdio;

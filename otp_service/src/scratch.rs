@@ -58,7 +58,8 @@ impl Hasher {
     }
 }
 
-fn scratch_code(input: &Input) -> Option<(&[u8], ScratchKind)> {
+/// The bytes that are hashed, if `input` can be a scratch code.
+pub(crate) fn scratch_code(input: &Input) -> Option<(&[u8], ScratchKind)> {
     match input {
         Input::Scratch(code) => Some((code.expose(), ScratchKind::Base32)),
         Input::Digits(digits) if digits.len() == 8 => Some((digits.as_bytes(), ScratchKind::EightDigits)),

@@ -162,6 +162,7 @@ impl Service {
             Ask::Unlock(unlock) => self.unlock(asked, &unlock),
             Ask::ScratchNew(name) => self.scratch_new(asked, &name),
             Ask::Key(name) => self.key(&name),
+            Ask::ScratchAdd(add) => self.scratch_add(asked, &add),
             Ask::KeyAdd(add) => self.key_add(asked, &add),
             Ask::KeyGrant(grant) => self.key_grant(asked, &grant),
             Ask::KeyPolicy(policy) => self.key_policy(asked, &policy),

@@ -250,8 +250,27 @@ pub struct Verify {
 pub enum Scratch {
     /// Make ten new scratch codes; the old ones stop working
     New(Owned),
+    /// Take codes that exist already, beside those there are
+    Add(ScratchAdd),
     /// Show how many are left
     Status(Owned),
+}
+
+/// Arguments of `scratch add`.
+#[derive(Debug, Args)]
+pub struct ScratchAdd {
+    /// Read them from standard input, one a line; without it they are asked for on the terminal
+    #[arg(value_name = "-", value_parser = ["-"])]
+    pub from: Option<String>,
+    /// The login name [default: your own]
+    #[arg(long)]
+    pub account: Option<Account>,
+    /// The person, where several share an account [default: the account's name]
+    #[arg(long)]
+    pub owner: Option<Owner>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
 }
 
 /// An owner, by account.

@@ -22,6 +22,7 @@ mod list;
 mod look;
 mod output;
 mod pages;
+mod passwd;
 mod qr;
 mod run;
 mod scratch;

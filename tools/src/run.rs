@@ -47,6 +47,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Unlock(arguments) => credential::unlock(&client()?, arguments, out),
         Verb::Verify(arguments) => verify::run(&client()?, arguments, out),
         Verb::Scratch(Scratch::New(owned)) => scratch::new(&client()?, owned, out),
+        Verb::Scratch(Scratch::Add(arguments)) => scratch::add(&client()?, arguments, out),
         Verb::Scratch(Scratch::Status(owned)) => scratch::status(&client()?, owned, out),
         Verb::Key(Key::Add(arguments)) => key::add(&client()?, arguments, out),
         Verb::Key(Key::List(arguments)) => key::list(&client()?, arguments, out),

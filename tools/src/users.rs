@@ -1,7 +1,5 @@
 //! `status --users`: who has a code, when it was last used, and what is amiss.
 
-use std::process::{Command, Stdio};
-
 use otp_wire::message::OwnerRow;
 use otp_wire::syslog::escape;
 use serde::Serialize;
@@ -11,6 +9,7 @@ use crate::clock;
 use crate::error::Failure;
 use crate::list::owners;
 use crate::output::{Output, table};
+use crate::passwd::{self, Line};
 use crate::status::WEAK_BITS;
 
 #[derive(Serialize)]
@@ -114,23 +113,9 @@ fn without(accounts: &[String], users: &[User<'_>]) -> Vec<String> {
     accounts.iter().filter(|account| !has(account)).cloned().collect()
 }
 
-/// Accounts that people log in to, as far as getent(1) lists them: directories
-/// mostly don't.
+/// Accounts that people log in to.
 fn accounts() -> Vec<String> {
-    let mut getent = Command::new("/usr/bin/getent");
-    getent.arg("passwd").env_clear().stderr(Stdio::null());
-    let listed = getent.output().map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&listed).lines().filter_map(of_people).collect()
-}
-
-/// The name in a line of passwd(5), if a person can log in by it.
-fn of_people(line: &str) -> Option<String> {
-    let fields: Vec<&str> = line.split(':').collect();
-    let [name, _, uid, _, _, _, shell] = fields.as_slice() else { return None };
-    let uid: u32 = uid.parse().ok()?;
-    let person = uid == 0 || (1000..65534).contains(&uid);
-    let shell = !shell.ends_with("/nologin") && !shell.ends_with("/false");
-    (person && shell).then(|| (*name).to_owned())
+    passwd::people().into_iter().filter(Line::logs_in).map(|line| line.name).collect()
 }
 
 #[cfg(test)]
@@ -159,16 +144,7 @@ mod tests {
 
     #[test]
     fn whoever_has_no_code_is_named() {
-        let passwd = [
-            "root:x:0:0:root:/root:/bin/bash",
-            "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin",
-            "alice:x:1000:1000::/home/alice:/bin/sh",
-            "bob:x:1001:1001::/home/bob:/bin/false",
-            "nobody:x:65534:65534::/:/bin/sh",
-            "broken:line",
-        ];
-        let accounts: Vec<String> = passwd.iter().filter_map(|line| of_people(line)).collect();
-        assert_eq!(accounts, ["root", "alice"]);
+        let accounts = ["root", "alice"].map(str::to_owned);
         let mut owner = owner();
         assert_eq!(without(&accounts, &[User::of(&owner)]), ["root"]);
         owner.credentials.iter_mut().for_each(|credential| credential.state = "revoked".to_owned());

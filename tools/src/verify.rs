@@ -108,7 +108,15 @@ fn prompted(client: &Client, prompt: &str) -> Result<SecretText, Failure> {
 
 fn from_stdin() -> Result<SecretText, Failure> {
     // One byte more than any code: too long a line stays too long.
-    let mut bytes = Zeroizing::new([0_u8; 257]);
+    Ok(SecretText::typed(standard_input(257)?.trim_ascii()))
+}
+
+/// Standard input, as far as `most` bytes, in a place that is wiped.
+///
+/// # Errors
+/// When it can't be read.
+pub fn standard_input(most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut bytes = Zeroizing::new(vec![0; most]);
     let (mut length, mut stdin) = (0, Unbuffered);
     while let Some(place) = bytes.get_mut(length..).filter(|place| !place.is_empty()) {
         match stdin.read(place) {
@@ -117,7 +125,8 @@ fn from_stdin() -> Result<SecretText, Failure> {
             Err(error) => return Err(Failure::undecided(format!("can't read standard input: {error}"))),
         }
     }
-    Ok(SecretText::typed(bytes.get(..length).unwrap_or_default().trim_ascii()))
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// Standard input without a buffer, in which a code would stay.

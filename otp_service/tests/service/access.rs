@@ -2,7 +2,7 @@
 
 use otp_wire::message::{
     AuditFilter, CredentialName, Export, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, Outcome, OwnerName, Reason,
-    Rename, Selection, SetBack, Unlock,
+    Rename, ScratchAdd, Selection, SetBack, Unlock,
 };
 use otp_wire::{Ask, Login, SecretText};
 
@@ -31,6 +31,11 @@ fn weakening(credential: &str) -> Vec<Ask> {
             codes: ["123456", "654321"].map(|code| SecretText::typed(code.as_bytes())),
         }),
         Ask::ScratchNew(OwnerName { account: account.clone(), owner: None }),
+        Ask::ScratchAdd(ScratchAdd {
+            account: account.clone(),
+            owner: None,
+            codes: vec![SecretText::typed(b"12345678")],
+        }),
         Ask::KeyAdd(KeyAdd {
             account: account.clone(),
             key: key(9).to_string(),

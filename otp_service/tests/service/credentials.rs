@@ -1,6 +1,6 @@
 //! Credentials as they come, change and go.
 
-use otp_wire::message::{CredentialName, Enrol, KeyPolicy, Outcome, Rename, Resync, Selection, Unlock};
+use otp_wire::message::{CredentialName, Enrol, KeyPolicy, Outcome, Rename, Resync, ScratchAdd, Selection, Unlock};
 use otp_wire::{Ask, Request, SecretText};
 
 use crate::world::*;
@@ -128,4 +128,29 @@ fn a_revoked_credential_is_refused_at_once() {
     assert!(matches!(world.ask(ROOT, revoke()), Outcome::Done(_)));
     assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&enrolled, 0))));
     assert!(matches!(world.ask(ROOT, revoke()), Outcome::Invalid(_)), "twice");
+}
+
+#[test]
+fn scratch_codes_that_exist_are_taken_once() {
+    let world = World::new(false);
+    let enrolled = world.enrol(ACCOUNT, ACCOUNT, None);
+    let add = |codes: &[&str]| {
+        let codes = codes.iter().map(|code| SecretText::new(code).unwrap()).collect();
+        world.ask(ROOT, Ask::ScratchAdd(ScratchAdd { account: ACCOUNT.to_owned(), owner: None, codes }))
+    };
+    let (own, base32, digits) = (enrolled.scratch[0].expose(), "MZXW-6YTB-OI2D-EMRU", "02468024");
+    for bad in [&[][..], &["1234567"], &[digits, "no code"], &[own], &[digits; 21]] {
+        assert!(matches!(add(bad), Outcome::Invalid(_)), "{} codes", bad.len());
+    }
+    let Outcome::Done(line) = add(&[base32, digits, digits, own]) else { panic!("not added") };
+    assert!(line.contains("Added 2 ") && line.contains("has 12 now"), "{line}");
+    for code in [digits, base32, own] {
+        assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[]), code)));
+        assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[]), code)), "twice");
+    }
+    assert!(matches!(add(&[base32, digits]), Outcome::Invalid(_)), "a used one stays used");
+    let many: Vec<String> = (0..40).map(|number| format!("222222{number:02}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(matches!(add(&many[..20]), Outcome::Done(_)));
+    assert!(matches!(add(&many[20..]), Outcome::Invalid(_)), "more than are kept");
 }

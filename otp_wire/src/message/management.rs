@@ -131,6 +131,19 @@ pub struct OwnerName {
     pub owner: Option<String>,
 }
 
+/// Scratch codes that exist already.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScratchAdd {
+    /// The account.
+    pub account: String,
+    /// The owner; the account's own name when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Eight digits or sixteen base32 characters each; 1 to 20.
+    pub codes: Vec<SecretText>,
+}
+
 /// A key to let in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,7 +22,7 @@ pub use import::{Import, Imported, ImportedFactor};
 pub use login::{Login, MAX_KEYS, Verify};
 pub use management::{
     AuditFilter, CredentialName, Enrol, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, OwnerName, PAGE, Rename, Resync,
-    Selection, SetBack, Unlock,
+    ScratchAdd, Selection, SetBack, Unlock,
 };
 pub use report::{AuditRow, CredentialRow, DoorRow, Enrolled, EntryRow, GrantRow, OwnerRow, StatusReport};
 
@@ -156,6 +156,8 @@ pub enum Ask<S: Scope = Everything> {
     ScratchNew(S::Of<OwnerName>),
     /// Is this key enrolled for the account? [`Outcome::Key`].
     Key(S::Of<KeyName>),
+    /// Scratch codes that exist already, beside those there are. [`Outcome::Done`].
+    ScratchAdd(S::Of<ScratchAdd>),
     /// Let a key in with an owner's credentials. [`Outcome::Done`].
     KeyAdd(S::Of<KeyAdd>),
     /// What is asked for at a key. [`Outcome::Done`].
@@ -190,6 +192,7 @@ impl<S: Scope> Ask<S> {
             Self::Unlock(_) => "unlock",
             Self::ScratchNew(_) => "scratch_new",
             Self::Key(_) => "key",
+            Self::ScratchAdd(_) => "scratch_add",
             Self::KeyAdd(_) => "key_add",
             Self::KeyPolicy(_) => "key_policy",
             Self::KeyGrant(_) => "key_grant",

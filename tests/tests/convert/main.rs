@@ -7,6 +7,7 @@ mod bad_input;
 mod confined;
 mod export;
 mod forms;
+mod homes;
 mod import;
 mod others;
 mod world;

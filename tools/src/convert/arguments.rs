@@ -110,15 +110,19 @@ fn with_secrets() -> impl TypedValueParser<Value = Target> {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Nothing is accepted for a login that was not chosen: without --select and with more than one
-entry the table is shown, and nothing is imported.
+entry the table is shown, and you are asked which; without a terminal nothing is imported.
 
 Examples:
   oathgate import ~/.google_authenticator               keeps window, skew, used codes, scratch codes
+  sudo oathgate import --homes                          everybody's, each opened with its owner's rights
   sudo oathgate import export.txt --select 3 --account alice")]
 pub struct Import {
     /// What an authenticator or another PAM module wrote: a file, a phone's folder, or -
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "homes")]
     pub files: Vec<PathBuf>,
+    /// As root: every account's ~/.google_authenticator, or only that of --account
+    #[arg(long, conflicts_with_all = ["files", "select", "owner", "ssh_key", "label"])]
+    pub homes: bool,
     /// This entry, by its number in the table or by its name; may be given several times
     #[arg(long, value_name = "N|NAME")]
     pub select: Vec<String>,

@@ -1,6 +1,7 @@
 //! `import`: login credentials of exactly the entries that were chosen, all of
 //! them or none.
 
+use otp_import::Parsed;
 use otp_import::entry::{Entry, Kind, Obstacle};
 use otp_import::login::{Login, Pin};
 use otp_wire::message::{Import as ImportAsk, Imported, ImportedFactor};
@@ -8,6 +9,7 @@ use otp_wire::{Ask, SecretText};
 use zeroize::Zeroizing;
 
 use super::arguments::Import;
+use super::homes;
 use super::reader;
 use super::select::{Numbered, select};
 use super::show::{self, remark};
@@ -17,6 +19,7 @@ use crate::enrol::label_of;
 use crate::error::Failure;
 use crate::key::SshKey;
 use crate::output::Output;
+use crate::terminal::{Console, Person};
 
 /// The widest window that a credential can have, in steps before and after.
 const MAX_WINDOW: u8 = 8;
@@ -33,14 +36,12 @@ pub fn run<'a>(
     arguments: &Import,
     out: &mut Output,
 ) -> Result<(), Failure> {
+    if arguments.homes {
+        return homes::run(&client()?, arguments, out);
+    }
     let parsed = reader::read(&arguments.files)?;
     show::remarks(&parsed);
-    let chosen = select(&parsed, &arguments.select)?;
-    if arguments.select.is_empty() && chosen.len() > 1 {
-        show::people(&parsed, &chosen, out)?;
-        return Err(Failure::usage(format!("{} entries, and none was chosen", chosen.len()))
-            .hint("add --select with a number of the table, once for each entry that may log in"));
-    }
+    let chosen = chosen(&parsed, &arguments.select, &Console, out)?;
     if let (true, Some(file)) = (chosen.is_empty(), parsed.empty.first()) {
         return Err(Failure::no(format!("{file}: the file is empty")));
     }
@@ -53,9 +54,38 @@ pub fn run<'a>(
     distinct(&chosen)?;
     let client = client()?;
     own_rows(&client, &chosen, arguments)?;
-    let line = client.done(Ask::Import(ask(&client, &chosen, arguments)?)).map_err(with_label)?;
+    let account = client.account(arguments.account.as_ref())?;
+    let line = client.done(Ask::Import(ask(account.as_str(), &chosen, arguments)?)).map_err(with_label)?;
     chosen.iter().for_each(|(_, entry)| name_losses(entry));
     done(&line, arguments.json.json, out)
+}
+
+/// The entries that may log in: the only one there is, or those that a person
+/// chooses, on the command line or now.
+fn chosen<'a>(
+    parsed: &'a Parsed,
+    wanted: &[String],
+    person: &dyn Person,
+    out: &mut Output,
+) -> Result<Vec<Numbered<'a>>, Failure> {
+    let all = select(parsed, wanted)?;
+    if !wanted.is_empty() || all.len() < 2 {
+        return Ok(all);
+    }
+    show::people(parsed, &all, out)?;
+    match person.answer("Which may log in? (numbers, or all) ") {
+        None => Err(Failure::usage(format!("{} entries, and none was chosen", all.len()))
+            .hint("add --select with a number of the table, once for each entry that may log in")),
+        Some(answer) if answer == "all" => Ok(all),
+        Some(answer) => {
+            let words = answer.split([' ', ',']).filter(|word| !word.is_empty());
+            let words: Vec<String> = words.map(str::to_owned).collect();
+            if words.is_empty() {
+                return Err(Failure::no("none was chosen; nothing was imported"));
+            }
+            select(parsed, &words)
+        }
+    }
 }
 
 /// Says how to go on where a label is taken.
@@ -66,7 +96,11 @@ fn with_label(failure: Failure) -> Failure {
     }
 }
 
-fn fits((number, entry): &Numbered, allow_weak: bool) -> Result<(), Failure> {
+/// Whether a login can use the entry.
+///
+/// # Errors
+/// When not: why.
+pub fn fits((number, entry): &Numbered, allow_weak: bool) -> Result<(), Failure> {
     let reason = match entry.obstacle() {
         None => return Ok(()),
         Some(Obstacle::Weak(_)) if allow_weak => return Ok(()),
@@ -108,7 +142,11 @@ fn own_rows(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<
     Ok(())
 }
 
-fn ask(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<ImportAsk, Failure> {
+/// The request for what was chosen.
+///
+/// # Errors
+/// When it can't be sent as it is.
+pub fn ask(account: &str, chosen: &[Numbered], arguments: &Import) -> Result<ImportAsk, Failure> {
     let key = arguments.ssh_key.as_deref().map(SshKey::read).transpose()?;
     if arguments.label.is_some() && chosen.len() > 1 {
         return Err(Failure::usage("--label names one entry, and several were chosen"));
@@ -123,7 +161,7 @@ fn ask(client: &Client, chosen: &[Numbered], arguments: &Import) -> Result<Impor
     }
     let logins = chosen.iter().filter_map(|(_, entry)| entry.login.as_deref());
     Ok(ImportAsk {
-        account: client.account(arguments.account.as_ref())?.to_string(),
+        account: account.to_owned(),
         owner: arguments.owner.as_ref().map(ToString::to_string),
         key: key.as_ref().map(|key| key.fingerprint.to_string()),
         note: key.and_then(|key| key.comment),
@@ -182,10 +220,12 @@ fn steps(window: u8) -> u8 {
 
 /// Names what of another verifier's file a credential can't hold.
 fn name_losses(entry: &Entry) {
-    let Some(login) = &entry.login else { return };
-    for loss in losses(login, entry.kind) {
-        remark("note", &format!("{}: {loss}", entry.title()));
-    }
+    losses_of(entry).iter().for_each(|loss| remark("note", &format!("{}: {loss}", entry.title())));
+}
+
+/// What of another verifier's file a credential can't hold.
+pub fn losses_of(entry: &Entry) -> Vec<String> {
+    entry.login.as_deref().map_or_else(Vec::new, |login| losses(login, entry.kind))
 }
 
 fn losses(login: &Login, kind: Kind) -> Vec<String> {
@@ -206,4 +246,52 @@ fn losses(login: &Login, kind: Kind) -> Vec<String> {
         losses.push("its PIN is not kept: let a password module ask for one".to_owned());
     }
     losses
+}
+
+#[cfg(test)]
+mod tests {
+    use otp_core::Secret;
+
+    use super::*;
+    use crate::error::Exit;
+    use crate::output::Style;
+    use crate::testing::Typist;
+
+    fn parsed(names: &[&str]) -> Parsed {
+        let mut parsed = Parsed::default();
+        for name in names {
+            let secret = Secret::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap();
+            let entry = Entry::new(Kind::Totp { period: 30 }, secret);
+            parsed.entries.push(Entry { name: (*name).to_owned(), ..entry });
+        }
+        parsed
+    }
+
+    fn numbers(parsed: &Parsed, wanted: &[&str], typed: &'static str) -> Result<(Vec<usize>, bool), Failure> {
+        let mut text = Vec::new();
+        let wanted: Vec<String> = wanted.iter().map(|word| (*word).to_owned()).collect();
+        let typist = if typed.is_empty() { Typist::default() } else { Typist::of(&[typed]) };
+        let chosen = chosen(parsed, &wanted, &typist, &mut Output::to(&mut text, Style::default()))?;
+        Ok((chosen.iter().map(|(number, _)| *number).collect(), !text.is_empty()))
+    }
+
+    #[test]
+    fn a_person_chooses_by_numbers_or_all() {
+        let three = parsed(&["ann", "bob", "eve"]);
+        for (typed, expected) in
+            [("all", &[1, 2, 3][..]), ("2", &[2]), ("3, 1", &[3, 1]), ("1 1,2", &[1, 2]), ("bob", &[2])]
+        {
+            assert_eq!(numbers(&three, &[], typed).unwrap(), (expected.to_vec(), true), "{typed}");
+        }
+        for (typed, exit) in [("", Exit::Usage), ("^C", Exit::Usage), (" ", Exit::No), ("4", Exit::Usage)] {
+            assert_eq!(numbers(&three, &[], typed).unwrap_err().exit, exit, "{typed}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_where_the_choice_is_clear() {
+        assert_eq!(numbers(&parsed(&["ann"]), &[], "").unwrap(), (vec![1], false));
+        assert_eq!(numbers(&parsed(&["ann", "bob"]), &["bob"], "").unwrap(), (vec![2], false));
+        assert_eq!(numbers(&parsed(&[]), &[], "").unwrap(), (vec![], false));
+    }
 }

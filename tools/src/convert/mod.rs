@@ -4,10 +4,12 @@
 pub mod arguments;
 mod codes;
 pub mod export;
+pub mod homes;
 pub mod import;
 mod open;
 mod private;
 mod reader;
+mod rights;
 mod select;
 mod show;
 

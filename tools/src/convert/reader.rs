@@ -30,6 +30,17 @@ pub fn read(paths: &[PathBuf]) -> Result<Parsed, Failure> {
         return Err(Failure::usage(format!("{} files; at most {MAX_FILES} are read at once", paths.len())));
     }
     let opened = paths.iter().map(|path| open::open(path)).collect::<Result<Vec<_>, _>>()?;
+    begin(opened)?.end()
+}
+
+/// Files that are being read.
+pub struct Reading(Started);
+
+/// Begins to read files, without waiting for what comes of it.
+///
+/// # Errors
+/// When the program is missing.
+pub fn begin(opened: Vec<Opened>) -> Result<Reading, Failure> {
     let (child, socket) = start()?;
     for file in opened {
         match send(&socket, file) {
@@ -39,15 +50,24 @@ pub fn read(paths: &[PathBuf]) -> Result<Parsed, Failure> {
             Err(error) => return Err(Failure::undecided(format!("can't pass a file on: {error}"))),
         }
     }
-    drop(socket);
-    match answer(child)? {
-        Answer::Parsed(parsed) => Ok(parsed),
-        Answer::Error(Error { file, reason, hint }) => {
-            let failure = Failure::no(format!("{file}: {reason}"));
-            Err(match hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            })
+    Ok(Reading(child))
+}
+
+impl Reading {
+    /// Waits for all that is in them.
+    ///
+    /// # Errors
+    /// When one can't be read, which is named.
+    pub fn end(self) -> Result<Parsed, Failure> {
+        match answer(self.0)? {
+            Answer::Parsed(parsed) => Ok(parsed),
+            Answer::Error(Error { file, reason, hint }) => {
+                let failure = Failure::no(format!("{file}: {reason}"));
+                Err(match hint {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                })
+            }
         }
     }
 }

@@ -1,0 +1,163 @@
+//! Everybody's state files at once: in a mount namespace with accounts of its
+//! own, as root.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use oathgate_tests::built::bin;
+use oathgate_tests::oathgated::Oathgated;
+use oathgate_tests::process::{Finished, run};
+use serde_json::Value;
+
+use crate::import::code;
+use crate::world::{SECRET, World};
+
+const HOMES: &str = "OATHGATE_TEST_HOMES";
+const FIRST: u32 = 40_000;
+
+/// The folder of homes when we run inside; `None` outside, after the test
+/// `name` ran inside, where `people` have accounts.
+pub fn inside(name: &str, people: &[&str]) -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os(HOMES) {
+        return Some(folder.into());
+    }
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: not root");
+        return None;
+    }
+    // Built with the whole system in sight.
+    World::new();
+    bin("oathgate");
+    let folder = tempfile::tempdir_in(fs::canonicalize(std::env::temp_dir()).unwrap()).unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let mut passwd =
+        "root:x:0:0::/nonexistent:/bin/sh\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n".to_owned();
+    for (uid, person) in (FIRST..).zip(people) {
+        let home = folder.path().join(person);
+        passwd += &format!("{person}:x:{uid}:{uid}::{}:/bin/sh\n", home.display());
+        fs::create_dir(&home).unwrap();
+        own(&home, uid, 0o700);
+    }
+    fs::write(folder.path().join("passwd"), passwd).unwrap();
+    let mut again = Command::new("unshare");
+    let script = "mount --bind \"$1/passwd\" /etc/passwd || { echo 'skipped: no mounts here'; exit 0; }; \
+                  exec \"$2\" --exact \"$3\" --nocapture";
+    again.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(folder.path());
+    again.arg(std::env::current_exe().unwrap()).arg(name).env(HOMES, folder.path());
+    let finished = run(&mut again, b"");
+    eprint!("{}", finished.text());
+    assert!(finished.status.success(), "{}{}", finished.text(), finished.stderr);
+    None
+}
+
+pub fn own(path: &Path, uid: u32, mode: u32) {
+    chown(path, Some(uid), Some(uid)).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A secret for each number.
+pub fn secret(number: u32) -> String {
+    let digit = |place: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[(number >> (5 * place) & 31) as usize]);
+    format!("{}{}", &SECRET[..28], (0..4).map(digit).collect::<String>())
+}
+
+fn state(folder: &Path, person: &str, uid: u32, text: &str) -> PathBuf {
+    let path = folder.join(person).join(".google_authenticator");
+    fs::write(&path, text).unwrap();
+    own(&path, uid, 0o400);
+    path
+}
+
+pub fn oathgate(world: &World, service: &Oathgated, words: &[&str], input: &[u8]) -> Finished {
+    let socket = service.root_socket();
+    run(&mut world.command(&[&["--socket", socket.to_str().unwrap()], words].concat()), input)
+}
+
+/// What was said about each account.
+fn told(finished: &Finished) -> Vec<(String, String, String)> {
+    let document: Value = serde_json::from_slice(&finished.stdout).expect(&finished.stderr);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let homes = document["homes"].as_array().unwrap().iter();
+    homes.map(|home| (text(&home["account"]), text(&home["state"]), text(&home["remarks"][0]))).collect()
+}
+
+#[test]
+fn hostile_homes_are_named_and_skipped() {
+    const PEOPLE: [&str; 14] = [
+        "ann", "bob", "none", "fifo", "link", "foreign", "hard", "large", "option", "row", "gone", "weak", "uri",
+        "dark",
+    ];
+    let Some(folder) = inside("homes::hostile_homes_are_named_and_skipped", &PEOPLE) else { return };
+    let uid = |person: &str| FIRST + PEOPLE.iter().position(|name| *name == person).unwrap() as u32;
+    let good = |number: u32, rest: &str| format!("{}\n\" HOTP_COUNTER 5\n{rest}", secret(number));
+    let put = |person: &str, text: &str| state(&folder, person, uid(person), text);
+    let path = |person: &str| folder.join(person).join(".google_authenticator");
+    put("ann", &good(1, "\" RATE_LIMIT 3 30 1700000000\n\" LAST0 1700000000 10.0.0.1\n12345678\n"));
+    put("bob", &good(2, ""));
+    assert!(run(Command::new("mkfifo").arg(path("fifo")), b"").status.success());
+    own(&path("fifo"), uid("fifo"), 0o600);
+    symlink(path("ann"), path("link")).unwrap();
+    own(&put("foreign", &good(3, "")), uid("bob"), 0o444);
+    fs::hard_link(put("hard", &good(4, "")), folder.join("hard/other")).unwrap();
+    put("large", &good(5, &"12345678\n".repeat(8000)));
+    put("option", &good(6, "\" ALLOW_EVERYBODY\n"));
+    put("row", &good(7, "what is this\n"));
+    fs::remove_dir(folder.join("gone")).unwrap();
+    put("weak", "JBSWY3DP\n\" HOTP_COUNTER 5\n");
+    put("uri", &format!("otpauth://hotp/x?secret={SECRET}&counter=0\n"));
+    put("dark", &good(8, ""));
+    own(&path("dark"), 0, 0o400);
+    let before = run(Command::new("sh").args(["-c", "ls -lnR \"$1\"", "sh"]).arg(&folder), b"").text();
+
+    let (world, service) = (World::new(), Oathgated::start());
+    let finished = oathgate(&world, &service, &["import", "--homes", "--json"], b"");
+    assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
+    let told_first = told(&finished);
+    let expected = [
+        ("root", "skipped", "isn't there"),
+        ("ann", "imported", ""),
+        ("bob", "imported", ""),
+        ("fifo", "skipped", "no regular file"),
+        ("link", "skipped", "symbolic link"),
+        ("foreign", "skipped", "somebody else"),
+        ("hard", "skipped", "hard link"),
+        ("large", "skipped", "64 KiB"),
+        ("option", "skipped", "ALLOW_EVERYBODY"),
+        ("row", "skipped", ""),
+        ("gone", "skipped", "isn't there"),
+        ("weak", "skipped", "bits"),
+        ("uri", "skipped", "no state file"),
+        ("dark", "skipped", "may not look there"),
+    ];
+    assert_eq!(told_first.len(), expected.len(), "{told_first:?}");
+    for (account, state, why) in expected {
+        let (_, really, remark) = told_first.iter().find(|(name, ..)| name == account).expect(account);
+        assert!(really == state && remark.contains(why), "{account}: {really} {remark}");
+    }
+    let verify = |person: &str, code: &str| {
+        oathgate(&world, &service, &["verify", person, "--stdin"], format!("{code}\n").as_bytes()).code() == Some(0)
+    };
+    assert!(!verify("ann", &code(&secret(1), 4)), "used there");
+    assert!(verify("ann", &code(&secret(1), 5)) && verify("ann", "12345678") && verify("bob", &code(&secret(2), 5)));
+    assert!(!verify("option", &code(&secret(6), 5)));
+
+    let again = told(&oathgate(&world, &service, &["import", "--homes", "--json"], b""));
+    let known = again.iter().filter(|(_, state, _)| state == "known").count();
+    assert_eq!((known, again.len()), (2, expected.len()), "{again:?}");
+    assert!(verify("ann", &code(&secret(1), 6)), "a second time changes nothing");
+    let only = oathgate(&world, &service, &["import", "--homes", "--account", "bob"], b"");
+    assert!(only.code() == Some(0) && only.text().contains("bob") && !only.text().contains("ann"), "{}", only.text());
+    let after = run(Command::new("sh").args(["-c", "ls -lnR \"$1\"", "sh"]).arg(&folder), b"").text();
+    assert_eq!(before, after, "no home was changed");
+}
+
+#[test]
+fn homes_are_for_root() {
+    let world = World::new();
+    let finished = world.run(&["--user-store", "import", "--homes"]);
+    assert_eq!(finished.code(), Some(2), "{}", finished.stderr);
+    assert_eq!(world.run(&["import"]).code(), Some(2), "a file or --homes");
+    assert_eq!(world.run(&["import", "x", "--homes"]).code(), Some(2), "not both");
+}

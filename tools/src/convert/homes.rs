@@ -1,0 +1,313 @@
+//! `import --homes`: everybody's state file of google-authenticator at once.
+//!
+//! A home belongs to somebody who may mean ill, and we are root: the file is
+//! opened with its owner's rights, read by a program without any, each in one
+//! of its own, and what is odd about it is named and skipped.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::unistd::User;
+use otp_import::pipe::Part;
+use otp_import::{Entry, Parsed};
+use otp_wire::Ask;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::stdio::stderr;
+use rustix::termios::isatty;
+use serde::Serialize;
+
+use super::arguments::Import;
+use super::import::{self, fits};
+use super::open::Opened;
+use super::reader::{self, Reading};
+use super::rights::as_person;
+use crate::client::Client;
+use crate::error::{Exit, Failure};
+use crate::output::{Output, table};
+use crate::passwd::{self, Line};
+
+/// Where the module keeps it.
+const STATE: &str = ".google_authenticator";
+/// The module itself reads no more, in bytes.
+const MAX_STATE: u64 = 64 * 1024;
+/// The format that such a file must be of, whatever else it looks like.
+const FORMAT: &str = "google-authenticator-pam-state";
+/// What is written for the module's own use, and means nothing here.
+const HARMLESS: [&str; 2] = ["LAST", "RESETTING_TIME_SKEW"];
+/// So many files are read at a time.
+const AT_A_TIME: usize = 4;
+/// Progress is shown from then on.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What came of one home.
+#[derive(Debug, Serialize)]
+pub struct Home {
+    /// The account.
+    pub account: String,
+    /// In one word.
+    pub state: State,
+    /// Why it was skipped, or what could not be kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// What came of one home, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// There was a file, and it could be imported.
+    Ready,
+    /// Imported now.
+    Imported,
+    /// Imported before.
+    Known,
+    /// There is no file.
+    Absent,
+    /// It could not be imported.
+    Skipped,
+}
+
+#[derive(Serialize)]
+struct Homes<'a> {
+    homes: &'a [Home],
+}
+
+/// Imports from all homes, or from that of one account.
+///
+/// # Errors
+/// When the caller isn't root, the verifier can't be asked, or a home was skipped.
+pub fn run(client: &Client, arguments: &Import, out: &mut Output) -> Result<(), Failure> {
+    let people = match &arguments.account {
+        None => passwd::people(),
+        Some(account) => {
+            let user = User::from_name(account.as_str()).map_err(Failure::undecided)?;
+            vec![user.ok_or_else(|| Failure::usage(format!("no account {account} on this host")))?.into()]
+        }
+    };
+    let homes = all(client, &people, arguments, false)?;
+    let found: Vec<Home> = homes.into_iter().filter(|home| home.state != State::Absent).collect();
+    if arguments.json.json {
+        out.json(&Homes { homes: &found })?;
+    } else {
+        show(&found, out)?;
+    }
+    match count(&found, State::Skipped) {
+        0 => Ok(()),
+        skipped => Err(Failure::no(format!("{skipped} of {} homes skipped; nothing of them was changed", found.len()))),
+    }
+}
+
+fn count(homes: &[Home], state: State) -> usize {
+    homes.iter().filter(|home| home.state == state).count()
+}
+
+/// Shows what came of it.
+///
+/// # Errors
+/// When it can't be printed.
+pub fn show(homes: &[Home], out: &mut Output) -> Result<(), Failure> {
+    let word = |state| match state {
+        State::Ready => "can be imported",
+        State::Imported => "imported",
+        State::Known => "imported before",
+        State::Absent => "has none",
+        State::Skipped => "skipped",
+    };
+    let row = |home: &Home| vec![home.account.clone(), word(home.state).to_owned(), home.remarks.join("; ")];
+    let rows: Vec<_> = homes.iter().map(row).collect();
+    if rows.is_empty() {
+        return out.line(format!("No home holds a {STATE}."));
+    }
+    out.print(&table(&["ACCOUNT", "", ""], &rows))
+}
+
+/// Looks into every home and imports, or says only what could be imported.
+///
+/// # Errors
+/// When the caller isn't root, or the verifier can't be asked. What was
+/// imported by then stays: it is imported but once.
+pub fn all(client: &Client, people: &[Line], arguments: &Import, look_only: bool) -> Result<Vec<Home>, Failure> {
+    if !client.root {
+        return Err(Failure::usage("only root may look into all homes")
+            .hint("for your own: oathgate import ~/.google_authenticator"));
+    }
+    let (mut homes, mut pending, begun) = (Vec::with_capacity(people.len()), VecDeque::new(), Instant::now());
+    for (number, person) in people.iter().enumerate() {
+        progress(begun, number, people.len());
+        match open_home(person)? {
+            Ok(Some(file)) => pending.push_back((person, reader::begin(vec![file])?)),
+            Ok(None) => homes.push(home(person, State::Absent, vec![])),
+            Err(reason) => homes.push(home(person, State::Skipped, vec![reason])),
+        }
+        if pending.len() == AT_A_TIME {
+            homes.extend(next(client, &mut pending, arguments, look_only)?);
+        }
+    }
+    while let Some(home) = next(client, &mut pending, arguments, look_only)? {
+        homes.push(home);
+    }
+    progress(begun, people.len(), people.len());
+    Ok(homes)
+}
+
+fn home(person: &Line, state: State, remarks: Vec<String>) -> Home {
+    Home { account: person.name.clone(), state, remarks }
+}
+
+/// Finishes the oldest of those that are being read.
+fn next(
+    client: &Client,
+    pending: &mut VecDeque<(&Line, Reading)>,
+    arguments: &Import,
+    look_only: bool,
+) -> Result<Option<Home>, Failure> {
+    let Some((person, reading)) = pending.pop_front() else { return Ok(None) };
+    let skipped = |reason: String| home(person, State::Skipped, vec![reason]);
+    let usable = reading.end().and_then(|parsed| only(parsed, arguments.allow_weak));
+    Ok(Some(match usable {
+        Err(failure) => skipped(failure.what),
+        Ok(entry) if look_only => home(person, State::Ready, import::losses_of(&entry)),
+        Ok(entry) => match imported(client, person, entry, arguments) {
+            Ok(losses) => home(person, State::Imported, losses),
+            Err(failure) if failure.exit == Exit::Undecided => return Err(failure),
+            Err(failure) if failure.what.contains("has this secret already") => {
+                home(person, State::Known, vec![failure.what])
+            }
+            Err(failure) => skipped(failure.what),
+        },
+    }))
+}
+
+/// The one entry of a state file, if nothing about it is odd.
+fn only(mut parsed: Parsed, allow_weak: bool) -> Result<Entry, Failure> {
+    if parsed.format != FORMAT {
+        return Err(Failure::no(format!("{STATE} is no state file of google-authenticator")));
+    }
+    let entry = parsed.entries.pop().filter(|_| parsed.entries.is_empty() && parsed.skipped.is_empty());
+    let entry = entry.ok_or_else(|| Failure::no("not one entry"))?;
+    let harmless = |option: &&String| HARMLESS.iter().any(|name| option.starts_with(name));
+    let unknown = entry.login.iter().flat_map(|login| &login.other).find(|option| !harmless(option));
+    if let Some(option) = unknown {
+        let name = option.split(' ').next().unwrap_or_default();
+        return Err(Failure::no(format!("unknown option {name}")));
+    }
+    fits(&(1, &entry), allow_weak)?;
+    Ok(entry)
+}
+
+/// Imports it, and says what could not be kept.
+fn imported(client: &Client, person: &Line, entry: Entry, arguments: &Import) -> Result<Vec<String>, Failure> {
+    let ask = import::ask(&person.name, &[(1, &entry)], arguments)?;
+    client.done(Ask::Import(ask))?;
+    Ok(import::losses_of(&entry))
+}
+
+/// The person's file, opened with the person's rights; none where there is
+/// none; or what is odd about it.
+fn open_home(person: &Line) -> Result<Result<Option<Opened>, String>, Failure> {
+    let opened = as_person(person, || open_state(&person.home, person.uid))?;
+    let name = format!("{}: {STATE}", person.name);
+    Ok(opened.map(|file| file.map(|file| Opened { name, parts: vec![(Part::Main, file)] })))
+}
+
+fn open_state(home: &Path, uid: u32) -> Result<Option<File>, String> {
+    if !home.is_absolute() {
+        return Err("its home is no absolute path".to_owned());
+    }
+    match std::fs::metadata(home) {
+        Ok(metadata) if !metadata.is_dir() => return Err("its home is no folder".to_owned()),
+        Ok(_) => {}
+        Err(why) => return Err(format!("its home {}: {}", home.display(), reason(&why))),
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(home.join(STATE), flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(format!("{STATE} is a symbolic link")),
+        Err(why) => return Err(format!("{STATE}: {}", reason(&why.into()))),
+    };
+    let metadata = file.metadata().map_err(|why| reason(&why))?;
+    let odd = if !metadata.is_file() {
+        "is no regular file"
+    } else if metadata.uid() != uid {
+        "belongs to somebody else"
+    } else if metadata.nlink() != 1 {
+        "has another name elsewhere (a hard link)"
+    } else if metadata.mode() & 0o022 != 0 {
+        "may be written by others"
+    } else if metadata.len() >= MAX_STATE {
+        "has 64 KiB or more"
+    } else {
+        return Ok(Some(file));
+    };
+    Err(format!("{STATE} {odd}"))
+}
+
+fn reason(why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::NotFound => "isn't there".to_owned(),
+        io::ErrorKind::PermissionDenied => "its own account may not look there".to_owned(),
+        _ => why.to_string(),
+    }
+}
+
+/// Where it takes long, how far it is; on a terminal only.
+fn progress(begun: Instant, done: usize, all: usize) {
+    if begun.elapsed() < PATIENCE || !isatty(stderr()) {
+        return;
+    }
+    if done == all {
+        eprint!("\r\x1b[K");
+    } else if done.is_multiple_of(10) {
+        eprint!("\r{done} of {all} accounts");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn own(home: &Path) -> Result<Option<File>, String> {
+        open_state(home, rustix::process::geteuid().as_raw())
+    }
+
+    #[test]
+    fn only_a_plain_file_of_the_person_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        let state = home.join(STATE);
+        assert!(own(home).unwrap().is_none());
+        fs::write(&state, "x").unwrap();
+        fs::set_permissions(&state, Permissions::from_mode(0o400)).unwrap();
+        assert!(own(home).unwrap().is_some());
+        assert!(open_state(home, 12345).unwrap_err().contains("somebody else"));
+        fs::hard_link(&state, home.join("other")).unwrap();
+        assert!(own(home).unwrap_err().contains("hard link"));
+        fs::remove_file(home.join("other")).unwrap();
+        fs::set_permissions(&state, Permissions::from_mode(0o620)).unwrap();
+        assert!(own(home).unwrap_err().contains("written by others"));
+        fs::remove_file(&state).unwrap();
+        symlink("elsewhere", &state).unwrap();
+        assert!(own(home).unwrap_err().contains("symbolic link"));
+        fs::remove_file(&state).unwrap();
+        fs::create_dir(&state).unwrap();
+        assert!(own(home).unwrap_err().contains("no regular file"));
+        fs::remove_dir(&state).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &state, Mode::RUSR).unwrap();
+        assert!(own(home).unwrap_err().contains("no regular file"), "and nobody waited for a writer");
+        fs::remove_file(&state).unwrap();
+        fs::write(&state, vec![b'x'; 64 * 1024]).unwrap();
+        assert!(own(home).unwrap_err().contains("64 KiB"));
+        assert!(own(&home.join("missing")).unwrap_err().contains("isn't there"));
+        assert!(own(&state).unwrap_err().contains("no folder"));
+        assert!(own(Path::new("relative")).is_err());
+    }
+}

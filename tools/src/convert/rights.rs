@@ -1,0 +1,27 @@
+//! Doing something with the rights of somebody else, as root.
+
+use std::ffi::CString;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, initgroups, setegid, seteuid, setgroups};
+
+use crate::error::Failure;
+use crate::passwd::Line;
+
+/// Does `work` with the uid, the group and the supplementary groups of
+/// `person`: what they may not open is not opened for them.
+///
+/// # Errors
+/// When the rights can't be changed, or not be had back: then nothing more may
+/// be done.
+pub fn as_person<T>(person: &Line, work: impl FnOnce() -> T) -> Result<T, Failure> {
+    let failed = |why: Errno| Failure::undecided(format!("can't take the rights of {}: {why}", person.name));
+    let (uid, gid, groups) = (geteuid(), getegid(), getgroups().map_err(failed)?);
+    let name = CString::new(person.name.as_bytes()).map_err(|_| failed(Errno::EINVAL))?;
+    let theirs = initgroups(&name, Gid::from_raw(person.gid))
+        .and_then(|()| setegid(Gid::from_raw(person.gid)))
+        .and_then(|()| seteuid(Uid::from_raw(person.uid)));
+    let done = theirs.map(|()| work());
+    seteuid(uid).and_then(|()| setegid(gid)).and_then(|()| setgroups(&groups)).map_err(failed)?;
+    done.map_err(failed)
+}
