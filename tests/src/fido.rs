@@ -22,14 +22,15 @@ impl Fido {
     /// # Panics
     /// When the agent doesn't start.
     pub fn new(sshd: &Sshd) -> Option<Self> {
-        let there = Command::new("python3").args(["-c", "import cryptography"]).output();
+        let there = Command::new("/usr/bin/python3").args(["-c", "import cryptography"]).output();
         if !there.is_ok_and(|output| output.status.success()) {
             eprintln!("skipped: needs python3-cryptography");
             return None;
         }
         let path = sshd.folder().join("fido");
         let agent = path.with_extension("agent");
-        let running = Running::start(Command::new("python3").args(["-c", include_str!("fido.py")]).arg(&agent));
+        let running =
+            Running::start(Command::new("/usr/bin/python3").args(["-c", include_str!("fido.py")]).arg(&agent));
         let public = running.stdout.expect("\n", PATIENCE);
         fs::write(path.with_extension("pub"), format!("{public}\n")).expect("our folder");
         let (fingerprint, _) = otp_core::Fingerprint::of_line(&public).expect("a public key");

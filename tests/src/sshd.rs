@@ -288,7 +288,9 @@ impl Client {
         // The socket is there before the local command runs (ssh.c, ssh_session2).
         let announce = ["-M", "-N", "-o", &path, "-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo ready"];
         let master = Running::start(&mut self.ssh(&announce, None));
-        master.stdout.expect("ready", PATIENCE);
+        let ready = master.stdout.wait_for("ready", PATIENCE);
+        assert!(ready.is_ok(), "no connection: {}", master.stderr.so_far());
+
         (master, self.clone().option(&path))
     }
 

@@ -1,6 +1,6 @@
 //! Commands and how they end.
 
-use crate::world::World;
+use crate::world::{Way, World};
 
 #[test]
 fn commands_arrive_byte_for_byte() {
@@ -49,6 +49,17 @@ fn commands_of_every_length() {
         let counted = world.same(&command, b"").text();
         assert_eq!(counted.trim(), (length - 20).to_string());
     }
+}
+
+/// sshd can't even start the gate then, and nothing runs.
+#[test]
+fn a_command_that_fits_in_no_variable_is_not_run() {
+    let world = World::new();
+    let command = format!("echo in {}", "x".repeat(LONGEST + 1 - "echo in ".len()));
+    assert!(world.run(Way::Plain, command.as_bytes(), b"").stdout.starts_with(b"in "));
+    let refused = world.run(Way::Gated, command.as_bytes(), b"");
+    assert_eq!((refused.text().as_str(), refused.code()), ("", Some(1)), "{}", refused.stderr);
+    assert!(refused.stderr.contains("Argument list too long"), "{}", refused.stderr);
 }
 
 #[test]

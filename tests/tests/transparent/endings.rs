@@ -137,7 +137,7 @@ fn endings(world: &World, way: Way, commands: &[String]) -> Vec<String> {
         Way::Plain => world.real.sshd.folder().join("plain"),
         Way::Gated => world.alice.key.path.clone(),
     };
-    let mut python = world.direct(way).bare("python3");
+    let mut python = world.direct(way).bare("/usr/bin/python3");
     python.arg(&script).arg(world.real.sshd.port().to_string()).arg(&world.real.account).arg(key);
     let mut running = Running::start(&mut python);
     for command in commands {
@@ -152,7 +152,7 @@ fn endings(world: &World, way: Way, commands: &[String]) -> Vec<String> {
 
 /// Whether paramiko is there; says so where it isn't.
 pub fn paramiko() -> bool {
-    let there = std::process::Command::new("python3").args(["-c", "import paramiko"]).output();
+    let there = std::process::Command::new("/usr/bin/python3").args(["-c", "import paramiko"]).output();
     let there = there.is_ok_and(|output| output.status.success());
     if !there {
         eprintln!("skipped: needs python3-paramiko");

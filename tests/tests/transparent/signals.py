@@ -26,6 +26,8 @@ class Channel(paramiko.Channel):
 
 
 paramiko.transport.Channel = Channel
+# paramiko calls what stands in this table.
+paramiko.Transport._channel_handler_table[paramiko.common.MSG_CHANNEL_REQUEST] = Channel._handle_request
 client = paramiko.SSHClient()
 client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
 client.connect("127.0.0.1", int(port), user, key_filename=key, look_for_keys=False, allow_agent=False)

@@ -213,7 +213,7 @@ fn paramiko_carries_files() {
     let trip = Trip::new();
     fs::write(trip.here("files.py"), PARAMIKO).unwrap();
     let (port, user) = (trip.world.real.sshd.port(), &trip.world.real.account);
-    trip.shell(&format!("python3 files.py {port} {user} {} codes", trip.world.alice.key.path.display()));
+    trip.shell(&format!("/usr/bin/python3 files.py {port} {user} {} codes", trip.world.alice.key.path.display()));
     for place in ["far/tree", "back"] {
         let steady =
             |tree: &Tree| tree.iter().map(|(name, (_, content))| (name.clone(), content.clone())).collect::<Vec<_>>();
