@@ -16,7 +16,7 @@ pub struct Goal {
 pub fn all(report: &Report) -> Vec<Goal> {
     let transactions = [rival(report), flat(report)].into_iter().filter(|_| !report.rivals.is_empty());
     let gate = report.gate.as_ref().map(quick);
-    transactions.chain(gate).chain([shared(report), patient(report), small(report)]).collect()
+    transactions.chain(gate).chain([shared(report), patient(report), small(report), converted(report)]).collect()
 }
 
 fn rival(report: &Report) -> Goal {
@@ -64,4 +64,10 @@ fn small(report: &Report) -> Goal {
     let (rest, most) = report.resident;
     let what = "the verifier under 20 MB with the largest store";
     Goal { what, found: format!("{rest} kB at rest, {most} kB at most"), reached: rest < 20_000 }
+}
+
+fn converted(report: &Report) -> Goal {
+    let median = report.conversions.median();
+    let what = "oathgate convert: 100,000 URIs within 3 s";
+    Goal { what, found: shown(median), reached: median <= 3e6 }
 }

@@ -1,10 +1,12 @@
 //! How fast is it? `make bench` measures, in one run and on one file system,
 //! whole PAM transactions against other modules, and what the verifier does
-//! with many clients and large stores. Only ratios carry over to other machines.
+//! with many clients and large stores, how alike its refusals are, and what
+//! `oathgate convert` takes. Only ratios carry over to other machines.
 //!
 //! `bench [--quick|--verifier]`; results go to `bench.json` and `bench.svg` beside the
 //! build's folders.
 
+mod convert;
 mod disk;
 mod gate;
 mod goals;
@@ -14,6 +16,7 @@ mod pam;
 mod people;
 mod plan;
 mod plot;
+mod refusals;
 mod report;
 mod rivals;
 mod server;

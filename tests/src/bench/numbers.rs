@@ -33,6 +33,14 @@ impl Series {
         self.quantile(0.5)
     }
 
+    pub fn p10(&self) -> f64 {
+        self.quantile(0.1)
+    }
+
+    pub fn p90(&self) -> f64 {
+        self.quantile(0.9)
+    }
+
     pub fn p99(&self) -> f64 {
         self.quantile(0.99)
     }

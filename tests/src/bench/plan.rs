@@ -11,10 +11,12 @@ use oathgate_tests::sshd::id;
 use otp_wire::socket::timespec;
 use rustix::event::poll;
 
+use crate::convert;
 use crate::disk;
 use crate::gate::Gate;
 use crate::load::{self, Load};
 use crate::numbers::{Series, commas};
+use crate::refusals;
 use crate::report::Report;
 use crate::rivals::{Rival, Stage};
 use crate::server::Server;
@@ -35,6 +37,10 @@ pub struct Plan {
     span: Duration,
     /// How often they do.
     turns: usize,
+    /// Refusals of each kind of account.
+    refusals: usize,
+    /// How often a large file is converted.
+    conversions: usize,
 }
 
 /// What `make bench` does.
@@ -46,6 +52,8 @@ pub const FULL: Plan = Plan {
     clients: &[1, 8, 32, 128],
     span: Duration::from_secs(2),
     turns: 3,
+    refusals: 2000,
+    conversions: 3,
 };
 
 /// A look at it in half a minute.
@@ -57,6 +65,8 @@ pub const QUICK: Plan = Plan {
     clients: &[1, 8, 32, 128],
     span: Duration::from_secs(1),
     turns: 2,
+    refusals: 300,
+    conversions: 1,
 };
 
 /// The verifier alone, without PAM.
@@ -95,18 +105,12 @@ pub fn run(plan: &Plan) -> ExitCode {
     let gate = Gate::measure(plan.logins);
     let large = servers.pop().expect("a large store");
     let (loads, large) = loads(plan, large);
-    let owners = large.people.count();
-    let report = Report {
-        owners,
-        file_system,
-        fsync,
-        busy,
-        rivals,
-        gate,
-        loads,
-        resident: large.resident(),
-        bytes: large.bytes(),
-    };
+    let (owners, resident, bytes) = (large.people.count(), large.resident(), large.bytes());
+    let refusals = refusals::run(&large, plan.refusals);
+    println!("measured refusals");
+    let conversions = convert::run_times(place.path(), plan.conversions);
+    let report =
+        Report { owners, file_system, fsync, busy, rivals, gate, loads, refusals, conversions, resident, bytes };
     report.print();
     report.write(folder().parent().expect("…/target/PROFILE"));
     if report.goals().iter().all(|goal| goal.reached) { ExitCode::SUCCESS } else { ExitCode::from(1) }

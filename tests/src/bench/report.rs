@@ -7,11 +7,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::convert;
 use crate::gate::Gate;
 use crate::goals::{self, Goal};
 use crate::numbers::{Series, commas, round, shown};
 use crate::plan::Pair;
 use crate::plot;
+use crate::refusals::{self, Kind};
 use crate::rivals::Rival;
 
 /// Everything that was measured.
@@ -24,6 +26,10 @@ pub struct Report {
     /// The forced command, where it was measured.
     pub gate: Option<Gate>,
     pub loads: Vec<Pair>,
+    /// Wrong codes, by the kind of account.
+    pub refusals: Vec<Kind>,
+    /// `oathgate convert` of many URIs.
+    pub conversions: Series,
     /// Memory of the verifier with the largest store, in KiB: at rest, and at most.
     pub resident: (usize, usize),
     /// Owners in the largest store.
@@ -65,6 +71,7 @@ impl Report {
             gate.print();
         }
         self.print_loads();
+        self.print_refusals();
         let (rest, most) = self.resident;
         let store = commas(usize::try_from(self.bytes / 1_000_000).unwrap_or(0));
         let owners = commas(self.owners);
@@ -136,6 +143,17 @@ impl Report {
         }
     }
 
+    fn print_refusals(&self) {
+        println!("\nA wrong code, by whom it is tried for, in turn");
+        println!("{:<32}{:>10}{:>10}{:>10}{:>10}", "", "p10", "median", "p90", "p99");
+        for kind in &self.refusals {
+            let times = &kind.refusals;
+            let [p10, median, p90, p99] = [times.p10(), times.median(), times.p90(), times.p99()].map(shown);
+            println!("{:<32}{p10:>10}{median:>10}{p90:>10}{p99:>10}", kind.name);
+        }
+        println!("The longest median is {:.3} of the shortest.", refusals::spread(&self.refusals));
+    }
+
     /// Writes `bench.json` and `bench.svg` into `folder`.
     pub fn write(&self, folder: &Path) {
         let text = serde_json::to_string_pretty(&self.json()).expect("JSON");
@@ -160,6 +178,10 @@ impl Report {
                 "one_a_commit": load(&pair.alone), "fsyncs_a_verdict": pair.fsyncs,
             })
         });
+        let refusals = self.refusals.iter().map(|kind| {
+            let (p10, p90) = (round(kind.refusals.p10()), round(kind.refusals.p90()));
+            json!({ "account": kind.name, "latency": kind.refusals.json(), "p10_us": p10, "p90_us": p90 })
+        });
         let goals = self
             .goals()
             .into_iter()
@@ -167,6 +189,8 @@ impl Report {
         json!({
             "file_system": self.file_system, "load_before": self.busy, "processors": processors(), "fsync": self.fsync.json(),
             "transactions": transactions.collect::<Vec<_>>(), "forced_command": self.gate.as_ref().map(Gate::json), "clients": loads.collect::<Vec<_>>(),
+            "refusals": refusals.collect::<Vec<_>>(), "refusals_longest_of_shortest_median": refusals::spread(&self.refusals),
+            "convert_uris": convert::ENTRIES, "convert": self.conversions.json(),
             "resident_kb": self.resident.0, "resident_at_most_kb": self.resident.1, "store_bytes": self.bytes,
             "goals": goals.collect::<Vec<_>>(),
         })
