@@ -18,6 +18,7 @@ mod error;
 mod init;
 mod key;
 mod list;
+mod migrate;
 mod output;
 mod pages;
 mod passwd;
