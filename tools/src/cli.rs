@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use otp_core::{Account, Algorithm, Fingerprint, Label, Owner};
 
 use crate::convert::arguments::{Convert, Export, Import};
+use crate::migrate::Migrate;
 use crate::ssh::line::Forwarding;
 
 /// One-time codes for logins: enrol, look, revoke.
@@ -55,6 +56,8 @@ pub enum Verb {
     Import(Import),
     /// Write enrolled credentials with their secrets, for a further device or another PAM module
     Export(Export),
+    /// Take over from another PAM module: everybody's secrets, and the stacks in /etc/pam.d
+    Migrate(Migrate),
     /// Show what is enrolled, without secrets
     List(List),
     /// Show one credential, without its secret

@@ -20,6 +20,7 @@ mod init;
 mod key;
 mod list;
 mod look;
+mod migrate;
 mod output;
 mod pages;
 mod passwd;

@@ -14,7 +14,9 @@ use crate::client::Client;
 use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
-use crate::{audit, backup, convert, credential, doctor, enrol, init, key, list, pages, scratch, ssh, status, verify};
+use crate::{
+    audit, backup, convert, credential, doctor, enrol, init, key, list, migrate, pages, scratch, ssh, status, verify,
+};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Convert(arguments) => convert::run(arguments, out),
         Verb::Import(arguments) => convert::import::run(client, arguments, out),
         Verb::Export(arguments) => convert::export::run(&client()?, arguments, out),
+        Verb::Migrate(arguments) => migrate::run(client, arguments, out),
         Verb::List(arguments) => list::run(&client()?, arguments, out),
         Verb::Show(named) => credential::show(&client()?, named, out),
         Verb::Revoke(named) => credential::change(&client()?, named, Ask::Revoke, out),

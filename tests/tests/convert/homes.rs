@@ -15,7 +15,7 @@ use crate::import::code;
 use crate::world::{SECRET, World};
 
 const HOMES: &str = "OATHGATE_TEST_HOMES";
-const FIRST: u32 = 40_000;
+pub const FIRST: u32 = 40_000;
 
 /// The folder of homes when we run inside; `None` outside, after the test
 /// `name` ran inside, where `people` have accounts.
@@ -63,7 +63,8 @@ pub fn secret(number: u32) -> String {
     format!("{}{}", &SECRET[..28], (0..4).map(digit).collect::<String>())
 }
 
-fn state(folder: &Path, person: &str, uid: u32, text: &str) -> PathBuf {
+/// A person's state file.
+pub fn state(folder: &Path, person: &str, uid: u32, text: &str) -> PathBuf {
     let path = folder.join(person).join(".google_authenticator");
     fs::write(&path, text).unwrap();
     own(&path, uid, 0o400);
@@ -116,7 +117,7 @@ fn hostile_homes_are_named_and_skipped() {
     assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
     let told_first = told(&finished);
     let expected = [
-        ("root", "skipped", "isn't there"),
+        ("root", "homeless", "isn't there"),
         ("ann", "imported", ""),
         ("bob", "imported", ""),
         ("fifo", "skipped", "no regular file"),
@@ -126,7 +127,7 @@ fn hostile_homes_are_named_and_skipped() {
         ("large", "skipped", "64 KiB"),
         ("option", "skipped", "ALLOW_EVERYBODY"),
         ("row", "skipped", ""),
-        ("gone", "skipped", "isn't there"),
+        ("gone", "homeless", "isn't there"),
         ("weak", "skipped", "bits"),
         ("uri", "skipped", "no state file"),
         ("dark", "skipped", "may not look there"),

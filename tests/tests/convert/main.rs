@@ -9,5 +9,6 @@ mod export;
 mod forms;
 mod homes;
 mod import;
+mod migrate;
 mod others;
 mod world;

@@ -145,3 +145,20 @@ pub struct Import {
     #[allow(missing_docs)]
     pub json: Json,
 }
+
+impl Import {
+    /// Everybody's, wherever they are.
+    pub fn all(allow_weak: bool) -> Self {
+        Self {
+            files: vec![],
+            homes: true,
+            select: vec![],
+            account: None,
+            owner: None,
+            ssh_key: None,
+            label: None,
+            allow_weak,
+            json: Json::default(),
+        }
+    }
+}

@@ -68,6 +68,8 @@ pub enum State {
     Known,
     /// There is no file.
     Absent,
+    /// There is no home.
+    Homeless,
     /// It could not be imported.
     Skipped,
 }
@@ -116,6 +118,7 @@ pub fn show(homes: &[Home], out: &mut Output) -> Result<(), Failure> {
         State::Imported => "imported",
         State::Known => "imported before",
         State::Absent => "has none",
+        State::Homeless => "has no home",
         State::Skipped => "skipped",
     };
     let row = |home: &Home| vec![home.account.clone(), word(home.state).to_owned(), home.remarks.join("; ")];
@@ -142,7 +145,7 @@ pub fn all(client: &Client, people: &[Line], arguments: &Import, look_only: bool
         match open_home(person)? {
             Ok(Some(file)) => pending.push_back((person, reader::begin(vec![file])?)),
             Ok(None) => homes.push(home(person, State::Absent, vec![])),
-            Err(reason) => homes.push(home(person, State::Skipped, vec![reason])),
+            Err((state, reason)) => homes.push(home(person, state, vec![reason])),
         }
         if pending.len() == AT_A_TIME {
             homes.extend(next(client, &mut pending, arguments, look_only)?);
@@ -167,20 +170,27 @@ fn next(
     look_only: bool,
 ) -> Result<Option<Home>, Failure> {
     let Some((person, reading)) = pending.pop_front() else { return Ok(None) };
-    let skipped = |reason: String| home(person, State::Skipped, vec![reason]);
-    let usable = reading.end().and_then(|parsed| only(parsed, arguments.allow_weak));
-    Ok(Some(match usable {
-        Err(failure) => skipped(failure.what),
-        Ok(entry) if look_only => home(person, State::Ready, import::losses_of(&entry)),
-        Ok(entry) => match imported(client, person, entry, arguments) {
-            Ok(losses) => home(person, State::Imported, losses),
-            Err(failure) if failure.exit == Exit::Undecided => return Err(failure),
-            Err(failure) if failure.what.contains("has this secret already") => {
-                home(person, State::Known, vec![failure.what])
-            }
-            Err(failure) => skipped(failure.what),
-        },
-    }))
+    let entry = match reading.end().and_then(|parsed| only(parsed, arguments.allow_weak)) {
+        Ok(entry) => entry,
+        // Whatever is wrong with it is the file's fault, and stops nobody else's.
+        Err(failure) => return Ok(Some(home(person, State::Skipped, vec![failure.what]))),
+    };
+    let done = if look_only { Ok(State::Ready) } else { imported(client, person, &entry, arguments) };
+    settled(&person.name, done, import::losses_of(&entry)).map(Some)
+}
+
+/// What came of somebody's import.
+///
+/// # Errors
+/// When it could not be decided: then nothing can be said of the others either.
+pub fn settled(account: &str, done: Result<State, Failure>, losses: Vec<String>) -> Result<Home, Failure> {
+    let (state, remarks) = match done {
+        Ok(state) => (state, losses),
+        Err(failure) if failure.exit == Exit::Undecided => return Err(failure),
+        Err(failure) if failure.what.contains("has this secret already as") => (State::Known, vec![failure.what]),
+        Err(failure) => (State::Skipped, vec![failure.what]),
+    };
+    Ok(Home { account: account.to_owned(), state, remarks })
 }
 
 /// The one entry of a state file, if nothing about it is odd.
@@ -200,30 +210,32 @@ fn only(mut parsed: Parsed, allow_weak: bool) -> Result<Entry, Failure> {
     Ok(entry)
 }
 
-/// Imports it, and says what could not be kept.
-fn imported(client: &Client, person: &Line, entry: Entry, arguments: &Import) -> Result<Vec<String>, Failure> {
-    let ask = import::ask(&person.name, &[(1, &entry)], arguments)?;
-    client.done(Ask::Import(ask))?;
-    Ok(import::losses_of(&entry))
+fn imported(client: &Client, person: &Line, entry: &Entry, arguments: &Import) -> Result<State, Failure> {
+    let ask = import::ask(&person.name, &[(1, entry)], arguments)?;
+    client.done(Ask::Import(ask)).map(|_| State::Imported)
 }
 
 /// The person's file, opened with the person's rights; none where there is
 /// none; or what is odd about it.
-fn open_home(person: &Line) -> Result<Result<Option<Opened>, String>, Failure> {
+fn open_home(person: &Line) -> Result<Result<Option<Opened>, (State, String)>, Failure> {
     let opened = as_person(person, || open_state(&person.home, person.uid))?;
     let name = format!("{}: {STATE}", person.name);
     Ok(opened.map(|file| file.map(|file| Opened { name, parts: vec![(Part::Main, file)] })))
 }
 
-fn open_state(home: &Path, uid: u32) -> Result<Option<File>, String> {
-    if !home.is_absolute() {
-        return Err("its home is no absolute path".to_owned());
-    }
+fn open_state(home: &Path, uid: u32) -> Result<Option<File>, (State, String)> {
+    let homeless = |why: &str| Err((State::Homeless, format!("its home {} {why}", home.display())));
     match std::fs::metadata(home) {
-        Ok(metadata) if !metadata.is_dir() => return Err("its home is no folder".to_owned()),
-        Ok(_) => {}
-        Err(why) => return Err(format!("its home {}: {}", home.display(), reason(&why))),
+        _ if !home.is_absolute() => homeless("is no absolute path"),
+        Ok(metadata) if !metadata.is_dir() => homeless("is no folder"),
+        Ok(_) => open_plain(home, uid).map_err(|odd| (State::Skipped, odd)),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => homeless("isn't there"),
+        Err(why) => Err((State::Skipped, format!("its home {}: {}", home.display(), reason(&why)))),
     }
+}
+
+/// A plain file of one name, which its owner alone may write.
+fn open_plain(home: &Path, uid: u32) -> Result<Option<File>, String> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(home.join(STATE), flags, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -276,7 +288,7 @@ mod tests {
     use super::*;
 
     fn own(home: &Path) -> Result<Option<File>, String> {
-        open_state(home, rustix::process::geteuid().as_raw())
+        open_state(home, rustix::process::geteuid().as_raw()).map_err(|(_, why)| why)
     }
 
     #[test]
@@ -288,7 +300,7 @@ mod tests {
         fs::write(&state, "x").unwrap();
         fs::set_permissions(&state, Permissions::from_mode(0o400)).unwrap();
         assert!(own(home).unwrap().is_some());
-        assert!(open_state(home, 12345).unwrap_err().contains("somebody else"));
+        assert!(open_state(home, 12345).unwrap_err().1.contains("somebody else"));
         fs::hard_link(&state, home.join("other")).unwrap();
         assert!(own(home).unwrap_err().contains("hard link"));
         fs::remove_file(home.join("other")).unwrap();

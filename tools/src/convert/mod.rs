@@ -12,6 +12,7 @@ mod reader;
 mod rights;
 mod select;
 mod show;
+pub mod users_file;
 
 use otp_import::write::{self, Written};
 use otp_import::{Entry, FORMATS, Parsed};

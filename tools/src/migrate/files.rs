@@ -1,0 +1,225 @@
+//! The files of /etc/pam.d: read, replaced and put back.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use super::stack::{self, Module, Stack};
+use crate::error::Failure;
+
+/// Stands behind the name of what was there before. No service is called so.
+const BEFORE: &str = ".before-oathgate";
+/// The largest file in bytes that is taken for a stack.
+const MAX_STACK: u64 = 1024 * 1024;
+
+/// A file in which a module is to be replaced, or was.
+#[derive(Debug)]
+pub struct Found {
+    /// Where it is.
+    pub path: PathBuf,
+    /// With our module in the other one's place.
+    pub stack: Stack,
+}
+
+/// The files that name the module.
+///
+/// # Errors
+/// When one is not understood, or can't be read.
+pub fn find(folder: &Path, module: Module) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
+    for path in files(folder)?.into_iter().filter(|path| !is_aside(path)) {
+        found.extend(translated(&path, module)?.map(|stack| Found { path, stack }));
+    }
+    Ok(found)
+}
+
+/// The files that were replaced, by what was kept of them.
+///
+/// # Errors
+/// When one was changed since, or can't be read: then none is to be touched.
+pub fn replaced(folder: &Path, module: Module) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
+    for kept in files(folder)? {
+        let Some(path) = kept.to_str().and_then(|path| path.strip_suffix(BEFORE)).map(PathBuf::from) else { continue };
+        let Some(stack) = translated_as(&kept, &path, module)? else { continue };
+        if read(&path)? != stack.text {
+            return Err(Failure::no(format!("{} was changed since; nothing was put back", path.display()))
+                .hint(format!("compare it with {} and put back what you want", kept.display())));
+        }
+        found.push(Found { path, stack });
+    }
+    Ok(found)
+}
+
+/// Puts the new texts in place, all of them or none, and keeps what was there.
+///
+/// # Errors
+/// When one can't be written; then those before it are put back.
+pub fn replace(found: &[Found]) -> Result<(), Failure> {
+    for (number, one) in found.iter().enumerate() {
+        if let Err(why) = replace_one(one) {
+            let before = found.get(..number).unwrap_or_default();
+            put_back(before)?;
+            return Err(Failure::undecided(format!("{}: {why}; no stack was changed", one.path.display())));
+        }
+    }
+    Ok(())
+}
+
+/// Puts back what was there before.
+///
+/// # Errors
+/// When that can't be done; the file is named.
+pub fn put_back(found: &[Found]) -> Result<(), Failure> {
+    for one in found {
+        fs::rename(before(&one.path), &one.path)
+            .map_err(|why| Failure::undecided(format!("{}: can't be put back: {why}", one.path.display())))?;
+        sync(&one.path).map_err(Failure::undecided)?;
+    }
+    Ok(())
+}
+
+fn replace_one(found: &Found) -> io::Result<()> {
+    let (path, metadata) = (&found.path, fs::symlink_metadata(&found.path)?);
+    let new = beside(path, ".oathgate-new");
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let done = file
+        .write_all(found.stack.text.as_bytes())
+        .and_then(|()| fchown(&file, Some(metadata.uid()), Some(metadata.gid())))
+        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(metadata.mode() & 0o7777)))
+        .and_then(|()| file.sync_all())
+        // Fails where something is kept already: that would be lost.
+        .and_then(|()| fs::hard_link(path, before(path)))
+        .and_then(|()| fs::rename(&new, path).inspect_err(|_| drop(fs::remove_file(before(path)))));
+    match done {
+        Ok(()) => sync(path).inspect_err(|_| drop(fs::rename(before(path), path))),
+        Err(why) => {
+            let _ = fs::remove_file(&new);
+            Err(why)
+        }
+    }
+}
+
+/// Makes a rename last.
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+fn before(path: &Path) -> PathBuf {
+    beside(path, BEFORE)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// What editors and packages put aside; no service is called so.
+fn is_aside(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name.ends_with('~') || name.ends_with(BEFORE) || name.contains(".dpkg-")
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |why: io::Error| Failure::undecided(format!("{}: {why}", folder.display()));
+    let entries = fs::read_dir(folder).map_err(failed)?.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn translated(path: &Path, module: Module) -> Result<Option<Stack>, Failure> {
+    let stack = translated_as(path, path, module)?;
+    if stack.is_some() && path.is_symlink() {
+        return Err(Failure::no(format!("{}: a symbolic link; nothing was changed", path.display()))
+            .hint("another program writes it (authselect, a package); tell that one"));
+    }
+    Ok(stack)
+}
+
+/// The text at `path`, translated as that of the file `named`.
+fn translated_as(path: &Path, named: &Path, module: Module) -> Result<Option<Stack>, Failure> {
+    let name = named.file_name().unwrap_or_default().to_string_lossy();
+    stack::translate(&name, &read(path)?, module).map_err(|why| {
+        Failure::no(format!("{}, {why}", path.display()))
+            .hint("nothing was changed; see pam_oathgate(8) for the options")
+    })
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_STACK).read_to_string(&mut text));
+    match read {
+        Err(why) => Err(Failure::undecided(format!("{}: {why}", path.display()))),
+        Ok(length) if length as u64 == MAX_STACK => Err(Failure::no(format!("{}: 1 MB or more", path.display()))),
+        Ok(_) => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THEIRS: &str = "auth required pam_google_authenticator.so nullok\n";
+    const OURS: &str = "auth required pam_oathgate.so nullok\n";
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+        folder
+    }
+
+    fn texts(folder: &Path) -> Vec<(String, String)> {
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        files(folder).unwrap().iter().map(|path| (name(path), read(path).unwrap())).collect()
+    }
+
+    #[test]
+    fn stacks_are_replaced_and_put_back_to_the_letter() {
+        let folder = folder(&[("su", THEIRS), ("cron", "auth required pam_unix.so\n"), ("su.dpkg-old", THEIRS)]);
+        fs::set_permissions(folder.path().join("su"), fs::Permissions::from_mode(0o640)).unwrap();
+        let (before, module) = (texts(folder.path()), Module::GoogleAuthenticator);
+        let found = find(folder.path(), module).unwrap();
+        assert_eq!(found.len(), 1);
+        replace(&found).unwrap();
+        assert_eq!(read(&folder.path().join("su")).unwrap(), OURS);
+        assert_eq!(fs::metadata(folder.path().join("su")).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(read(&folder.path().join("su.before-oathgate")).unwrap(), THEIRS);
+        assert!(find(folder.path(), module).unwrap().is_empty(), "what is kept is no stack");
+        put_back(&replaced(folder.path(), module).unwrap()).unwrap();
+        assert_eq!(texts(folder.path()), before);
+    }
+
+    #[test]
+    fn what_was_changed_since_is_not_put_back() {
+        let folder = folder(&[("su", "auth required pam_oathgate.so\n"), ("su.before-oathgate", THEIRS)]);
+        let failure = replaced(folder.path(), Module::GoogleAuthenticator).unwrap_err();
+        assert!(failure.what.contains("changed since") && failure.what.contains("su"), "{}", failure.what);
+        assert!(replaced(folder.path(), Module::PamOath).unwrap().is_empty(), "another module's");
+    }
+
+    #[test]
+    fn all_of_them_or_none() {
+        // A back-up of the second one is there already.
+        let folder = folder(&[("login", THEIRS), ("su", THEIRS), ("su.before-oathgate", "old\n")]);
+        let before = texts(folder.path());
+        let found = find(folder.path(), Module::GoogleAuthenticator).unwrap();
+        assert_eq!(found.len(), 2);
+        replace(&found).unwrap_err();
+        assert_eq!(texts(folder.path()), before);
+    }
+
+    #[test]
+    fn links_and_what_is_not_understood_are_named() {
+        let folder = folder(&[("su", "auth required pam_google_authenticator.so forward_pass\n")]);
+        let failure = find(folder.path(), Module::GoogleAuthenticator).unwrap_err();
+        assert!(failure.what.contains("su, line 1: forward_pass"), "{}", failure.what);
+        fs::write(folder.path().join("elsewhere~"), THEIRS).unwrap();
+        fs::remove_file(folder.path().join("su")).unwrap();
+        std::os::unix::fs::symlink("elsewhere~", folder.path().join("su")).unwrap();
+        let failure = find(folder.path(), Module::GoogleAuthenticator).unwrap_err();
+        assert!(failure.what.contains("symbolic link"), "{}", failure.what);
+    }
+}

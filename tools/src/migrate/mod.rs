@@ -1,0 +1,163 @@
+//! `migrate`: from another PAM module to ours, people and stacks together.
+//!
+//! First everybody's secrets come in, then the stacks change: whoever is not
+//! covered would be shut out, or let in by `nullok` without a code.
+
+mod files;
+mod stack;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use otp_wire::syslog::escape;
+
+pub use stack::Module;
+
+use crate::client::Client;
+use crate::convert::homes::{self, Home, State};
+use crate::convert::{arguments, users_file};
+use crate::error::Failure;
+use crate::output::Output;
+use crate::passwd;
+use files::Found;
+
+/// Where PAM looks for stacks.
+const STACKS: &str = "/etc/pam.d";
+/// Where libpam looks for modules, on distributions of all kinds.
+const MODULES: [&str; 5] = ["/usr/lib/security", "/usr/lib64/security", "/lib/security", "/usr/lib", "/lib"];
+
+/// Arguments of `migrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing is changed if anything is not understood. What was there is kept beside each stack as
+NAME.before-oathgate. Keep a root shell open, and log in from a second terminal before you close it.
+
+Examples:
+  sudo oathgate migrate google-authenticator --dry-run   what would become of stacks and people
+  sudo oathgate migrate google-authenticator             everybody, and every stack
+  sudo oathgate migrate google-authenticator --undo      the stacks as they were before")]
+pub struct Migrate {
+    /// From which module
+    pub from: Module,
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Put the stacks back; what was imported stays
+    #[arg(long, conflicts_with = "dry_run")]
+    pub undo: bool,
+    /// The folder of the stacks
+    #[arg(long, value_name = "DIR", default_value = STACKS)]
+    pub pam_dir: PathBuf,
+    /// Take secrets of fewer than 80 bits, which can be guessed
+    #[arg(long)]
+    pub allow_weak: bool,
+}
+
+/// Migrates, or shows what that would do, or takes it back.
+///
+/// # Errors
+/// When something is not understood, somebody would come in without a code, or
+/// the verifier can't be asked. No stack is changed then.
+pub fn run<'a>(
+    client: impl FnOnce() -> Result<Client<'a>, Failure>,
+    arguments: &Migrate,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    if arguments.undo {
+        return undo(arguments, out);
+    }
+    let found = files::find(&arguments.pam_dir, arguments.from)?;
+    if found.is_empty() {
+        let folder = arguments.pam_dir.display();
+        return Err(Failure::no(format!("no stack in {folder} names that module; nothing was changed")));
+    }
+    installed(&arguments.pam_dir)?;
+    let people = people(&client()?, arguments, &found)?;
+    let known: Vec<Home> = people.into_iter().filter(|home| home.state != State::Absent).collect();
+    homes::show(&known, out)?;
+    let nullok = found.iter().any(|found| found.stack.nullok);
+    covered(&known, nullok, out)?;
+    if !arguments.dry_run {
+        files::replace(&found)?;
+    }
+    say(&found, arguments.dry_run, out)
+}
+
+fn undo(arguments: &Migrate, out: &mut Output) -> Result<(), Failure> {
+    let found = files::replaced(&arguments.pam_dir, arguments.from)?;
+    if found.is_empty() {
+        return Err(Failure::no(format!("no stack in {} was migrated from it", arguments.pam_dir.display())));
+    }
+    files::put_back(&found)?;
+    for one in &found {
+        out.line(format!("Put back {}", escape(&one.path.display().to_string())))?;
+    }
+    out.line("The other module does not know which codes were used here meanwhile: they may count again there.")
+}
+
+/// Everybody whose secrets the other module has.
+fn people(client: &Client, arguments: &Migrate, found: &[Found]) -> Result<Vec<Home>, Failure> {
+    let import = arguments::Import::all(arguments.allow_weak);
+    match arguments.from {
+        Module::GoogleAuthenticator => homes::all(client, &passwd::people(), &import, arguments.dry_run),
+        Module::PamOath => {
+            let mut files: Vec<PathBuf> =
+                found.iter().flat_map(|found| &found.stack.secrets).map(PathBuf::from).collect();
+            files.sort();
+            files.dedup();
+            users_file::all(client, &files, &import, arguments.dry_run)
+        }
+    }
+}
+
+/// Says who is covered and who is not.
+///
+/// # Errors
+/// When somebody with a secret there has none here and `nullok` would let that
+/// person in without a code, or nobody at all could log in.
+fn covered(known: &[Home], nullok: bool, out: &mut Output) -> Result<(), Failure> {
+    let names = |wanted: &[State]| {
+        let names = known.iter().filter(|home| wanted.contains(&home.state)).map(|home| escape(&home.account));
+        names.collect::<Vec<_>>()
+    };
+    let (in_, skipped) = (names(&[State::Ready, State::Imported, State::Known]), names(&[State::Skipped]));
+    out.line(format!("{} covered, {} not covered: {}", in_.len(), skipped.len(), list(&skipped)))?;
+    let others = if nullok { "are let pass by nullok, as before" } else { "are refused" };
+    out.line(format!("People without a secret there {others}; directories' accounts are not listed here."))?;
+    if nullok && !skipped.is_empty() {
+        return Err(Failure::no("nullok would let those who are not covered in without a code; no stack was changed")
+            .hint("mend or remove their files, or enrol them: oathgate enrol NAME"));
+    }
+    if in_.is_empty() && !nullok {
+        return Err(Failure::no("nobody could log in; no stack was changed"));
+    }
+    Ok(())
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
+}
+
+fn say(found: &[Found], dry_run: bool, out: &mut Output) -> Result<(), Failure> {
+    let word = if dry_run { "Would replace" } else { "Replaced" };
+    for one in found {
+        out.line(format!("{word} the module in {}", escape(&one.path.display().to_string())))?;
+        for note in &one.stack.notes {
+            out.line(format!("  {note}"))?;
+        }
+    }
+    if dry_run { out.line("Nothing was changed.") } else { out.line("Keep this shell, and log in from another.") }
+}
+
+/// A stack whose module is missing lets nobody in.
+fn installed(pam_dir: &Path) -> Result<(), Failure> {
+    let here = |folder: &Path| folder.join("pam_oathgate.so").exists();
+    let multiarch = |folder: &&str| {
+        let inside = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        inside.map(|entry| entry.path().join("security")).any(|folder| here(&folder))
+    };
+    if pam_dir != Path::new(STACKS) || MODULES.iter().any(|folder| here(Path::new(folder)) || multiarch(folder)) {
+        return Ok(());
+    }
+    Err(Failure::no("pam_oathgate.so is not installed; nothing was changed").hint("make install, then again"))
+}
