@@ -70,7 +70,8 @@ pub const QUICK: Plan = Plan {
 };
 
 /// The verifier alone, without PAM.
-pub const VERIFIER: Plan = Plan { owners: &[10_000], lines: &[], rounds: 0, logins: 0, turns: 1, ..QUICK };
+pub const VERIFIER: Plan =
+    Plan { owners: &[10_000], lines: &[], rounds: 0, logins: 0, turns: 1, refusals: 2000, ..QUICK };
 
 /// Transactions of one module in one round.
 const IN_A_ROUND: usize = 25;

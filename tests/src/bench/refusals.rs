@@ -33,6 +33,8 @@ pub fn run(server: &Server, rounds: usize) -> Vec<Kind> {
     let kind = |name, account, reason| Kind { name, account, reason, refusals: Series::default() };
     let mut kinds = [
         kind("enrolled", "daemon", Reason::Wrong),
+        // The same again: what differs here is the machine's noise.
+        kind("enrolled, another one", "lp", Reason::Wrong),
         kind("enrolled, counter-based", "bin", Reason::Wrong),
         kind("revoked only", "sys", Reason::Wrong),
         kind("throttled", "mail", Reason::Throttled),
@@ -55,7 +57,7 @@ pub fn run(server: &Server, rounds: usize) -> Vec<Kind> {
 
 fn enrol(server: &Server) {
     let administrator = server.oathgated.administrator();
-    for account in ["daemon", "sys", "mail"] {
+    for account in ["daemon", "lp", "sys", "mail"] {
         let device = administrator.enrol(Enrol { kind: "totp".to_owned(), ..hotp(account, account, None, "phone") });
         if account == "sys" {
             administrator.revoke(&device);

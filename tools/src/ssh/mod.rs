@@ -1,6 +1,6 @@
 //! `ssh install`, `remove` and `adopt`: the line of a key in authorized_keys.
 //!
-//! [`keys`] reads and replaces the file as the person it belongs to, [`line`]
+//! [`keys`] reads and replaces the file as the person it belongs to, [`mod@line`]
 //! and [`old_line`] know single lines, [`edit`] the file's, and [`trial`] runs a
 //! line's command before anything is changed.
 
