@@ -2,7 +2,7 @@
 //! on files below one folder, or those that allocate memory.
 //!
 //! `OATHGATE_TEST_FOLDER` names the folder, `OATHGATE_TEST_FAULTS` a file of
-//! [`WORDS`] numbers which the test writes and reads while the program runs.
+//! `WORDS` numbers which the test writes and reads while the program runs.
 
 mod ffi;
 
