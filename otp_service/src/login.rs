@@ -77,7 +77,11 @@ impl Service {
         let record = self.store.read(owner.as_ref().unwrap_or(&Owner::nobody()))?;
         if owner.is_none() {
             let known = *account == Account::nobody() || self.store.knows(account)?;
-            return Ok(if known { checked.refused(Refusal::NotEnrolled) } else { Outcome::Absent {} });
+            return if known {
+                self.turn_away(asked, login, checked, Refusal::NotEnrolled)
+            } else {
+                Ok(Outcome::Absent {})
+            };
         }
         let mut record = record.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
         if record.end_policies(asked.now) {
@@ -85,7 +89,7 @@ impl Service {
         }
         match admit(&record, account, checked.shown(), &checked.origin(), self.settings.limits, asked.now) {
             Admission::Pass | Admission::Granted => self.pass(asked, login, checked),
-            Admission::Refuse(refusal) => Ok(checked.refused(refusal)),
+            Admission::Refuse(refusal) => self.turn_away(asked, login, checked, refusal),
             Admission::Ask { label, closed } => {
                 let proven = checked.proven();
                 Ok(Outcome::Ask {
@@ -94,6 +98,20 @@ impl Service {
                 })
             }
         }
+    }
+
+    /// Refuses before a code is asked for, and writes it down. Who has proven
+    /// nothing is asked all the same and judged then: a row would tell by its
+    /// time that there is nothing to judge.
+    fn turn_away(&self, asked: &Asked, login: &Login, checked: Checked, refusal: Refusal) -> Result<Outcome, Stop> {
+        if !checked.proven() {
+            return Ok(checked.refused(refusal));
+        }
+        let row = AuditRow { reason: lines::reason(refusal).to_string(), ..audit_row(asked, login) };
+        self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
+            let audit = vec![of_owner(row, record.as_ref())];
+            Decision { record: None, audit, outcome: checked.refused(refusal) }
+        })
     }
 
     /// Remembers that policies of the owner's have ended, so that they don't

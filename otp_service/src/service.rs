@@ -116,7 +116,7 @@ impl Service {
             }
             Err(stop) => stop.into(),
         };
-        self.log_trouble(peer, &outcome);
+        self.log_trouble(peer, &outcome, now);
         harden::wipe_stack();
         Some(Reply { v: VERSION, id, outcome })
     }
@@ -218,9 +218,18 @@ impl Service {
         }
     }
 
-    fn log_trouble(&self, peer: Peer, outcome: &Outcome) {
-        if let (Outcome::Undecided(line), true) = (outcome, self.settings.syslog) {
-            otp_wire::syslog::authpriv("oathgated", &format!("could not decide for uid {}: {line}", peer.uid));
+    fn log_trouble(&self, peer: Peer, outcome: &Outcome, now: UnixTime) {
+        match outcome {
+            _ if !self.settings.syslog => {}
+            Outcome::Undecided(line) => {
+                otp_wire::syslog::authpriv("oathgated", &format!("could not decide for uid {}: {line}", peer.uid));
+            }
+            Outcome::Denied(line) => {
+                let (verdict, reason) = ("refuse", format!("denied: {line}"));
+                let row = AuditRow { at: now, verdict, reason, peer: peer.uid, claimed: true, ..AuditRow::default() };
+                self.journal.tell(&row);
+            }
+            _ => {}
         }
     }
 }

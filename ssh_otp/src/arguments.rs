@@ -8,16 +8,38 @@ use std::path::PathBuf;
 use otp_core::Fingerprint;
 use otp_wire::syslog::escape;
 
+/// The variable that may hold a code, where the line names no other.
+pub const CODE_VARIABLE: &str = "LC_OTP";
+
+/// What every client sends as a language is no code (locale(7)).
+const LOCALE: [&str; 13] = [
+    "LC_ALL",
+    "LC_ADDRESS",
+    "LC_COLLATE",
+    "LC_CTYPE",
+    "LC_IDENTIFICATION",
+    "LC_MEASUREMENT",
+    "LC_MESSAGES",
+    "LC_MONETARY",
+    "LC_NAME",
+    "LC_NUMERIC",
+    "LC_PAPER",
+    "LC_TELEPHONE",
+    "LC_TIME",
+];
+
 /// What `--help` prints.
 pub const HELP: &str = "\
 Asks for a one-time code, then becomes the command that sshd was asked to run.
 
-Usage: ssh-otp --key SHA256:… [--user-store] [--socket PATH] [-- COMMAND [ARG]…]
+Usage: ssh-otp --key SHA256:… [--user-store] [--socket PATH] [--code-variable NAME] [-- COMMAND [ARG]…]
 
 Options:
   --key SHA256:…   The key of this line, as `ssh-keygen -l` prints it. Required.
   --user-store     Ask the store in the home directory instead of the system's.
   --socket PATH    Ask the verifier that listens there (an absolute path).
+  --code-variable NAME
+                   The variable that may hold the code; its name begins with LC_.
   --help           Print this.
   --version        Print the version.
   -- COMMAND       After the code, hand over to another forced command, which
@@ -50,6 +72,8 @@ pub struct Arguments {
     pub user_store: bool,
     /// Where the verifier listens, if not at its usual place.
     pub socket: Option<PathBuf>,
+    /// The variable that may hold a code, `LC_…`: sshd takes such ones from clients.
+    pub code_variable: String,
     /// The forced command to hand over to; empty for the requested command.
     pub inner: Vec<OsString>,
 }
@@ -70,7 +94,7 @@ impl fmt::Display for ArgumentError {
 /// [`ArgumentError`] for whatever is unknown, missing, given twice or without a value.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, ArgumentError> {
     let mut arguments = arguments.into_iter();
-    let (mut key, mut socket, mut user_store, mut inner) = (None, None, false, Vec::new());
+    let (mut key, mut socket, mut variable, mut user_store, mut inner) = (None, None, None, false, Vec::new());
     while let Some(argument) = arguments.next() {
         let (name, value) = split(&argument);
         match name {
@@ -80,6 +104,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Ar
             Some("--key") => once(&mut key, fingerprint(&needed("--key", value, &mut arguments)?)?, "--key")?,
             Some("--socket") => {
                 once(&mut socket, absolute(needed("--socket", value, &mut arguments)?)?, "--socket")?;
+            }
+            Some("--code-variable") => {
+                let name = needed("--code-variable", value, &mut arguments)?;
+                once(&mut variable, locale_name(&name)?, "--code-variable")?;
             }
             Some("--") => {
                 inner.extend(arguments.by_ref());
@@ -92,7 +120,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Ar
         }
     }
     let key = key.ok_or_else(|| error("--key SHA256:… is missing; see ssh-otp --help"))?;
-    Ok(Parsed::Login(Arguments { key, user_store, socket, inner }))
+    let code_variable = variable.unwrap_or_else(|| CODE_VARIABLE.to_owned());
+    Ok(Parsed::Login(Arguments { key, user_store, socket, code_variable, inner }))
 }
 
 /// The option's name, and the value behind an `=`.
@@ -131,6 +160,14 @@ fn absolute(value: OsString) -> Result<PathBuf, ArgumentError> {
     if path.is_absolute() { Ok(path) } else { Err(error("--socket needs an absolute path")) }
 }
 
+/// A name out of sshd's own AcceptEnv, `LC_*`: any other would have to be let in.
+fn locale_name(value: &OsStr) -> Result<String, ArgumentError> {
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let name = value.to_str().filter(|name| (4..=64).contains(&name.len()) && name.chars().all(plain));
+    let name = name.filter(|name| name.starts_with("LC_") && !LOCALE.contains(name));
+    name.map(str::to_owned).ok_or_else(|| error("--code-variable needs a name of its own that begins with LC_"))
+}
+
 fn unknown(name: &str) -> ArgumentError {
     let name: String = escape(name).chars().take(40).collect();
     error(&format!("unknown option {name}; see ssh-otp --help"))
@@ -159,7 +196,9 @@ mod tests {
 
     fn login(user_store: bool, socket: Option<&str>, inner: &[&str]) -> Result<Parsed, String> {
         let inner = inner.iter().map(OsString::from).collect();
-        Ok(Parsed::Login(Arguments { key: KEY.parse().unwrap(), user_store, socket: socket.map(Into::into), inner }))
+        let code_variable = CODE_VARIABLE.to_owned();
+        let (key, socket) = (KEY.parse().unwrap(), socket.map(Into::into));
+        Ok(Parsed::Login(Arguments { key, user_store, socket, code_variable, inner }))
     }
 
     #[test]
@@ -212,5 +251,22 @@ mod tests {
         let words: Vec<&str> = command.split(' ').collect();
         assert_eq!(words[..2], ["exec", "/usr/bin/ssh-otp"]);
         assert!(matches!(read(&words[2..]), Ok(Parsed::Login(_))));
+    }
+
+    #[test]
+    fn the_code_s_variable_is_one_that_sshd_takes_and_no_language() {
+        let named = |name: &str| {
+            let words = ["--key", KEY, "--code-variable", name].map(OsString::from);
+            parse(words).map(|parsed| match parsed {
+                Parsed::Login(arguments) => arguments.code_variable,
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(named("LC_CODE_2").unwrap(), "LC_CODE_2");
+        for bad in
+            ["", "LC_", "OTP", "LC_otp", "LC_ALL", "LC_CTYPE", "LC_A=B", "PATH", &format!("LC_{}", "A".repeat(99))]
+        {
+            assert!(named(bad).is_err(), "{bad}");
+        }
     }
 }

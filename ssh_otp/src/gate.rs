@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use otp_core::Label;
+use otp_wire::message::Reason;
 use otp_wire::{Ask, DEADLINE, Error, Login, LoginsOnly, NO_TERMINAL, Outcome, Request, SecretText, Verifier, Verify};
 
 /// So often may a code be typed in one session.
@@ -11,6 +12,8 @@ pub const TRIES: u32 = 3;
 /// How long somebody may take to type, over all tries.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What to add where a code was used already.
+const SPARED: &str = "(One code is enough for all sessions of a ControlMaster connection.)";
 /// What to say when nobody ever enrolled anything for the account.
 const NOTHING_ENROLLED: &str = "oathgate: nothing is enrolled for this account; ask your administrator";
 /// What to say when it can't be decided; why is for the log.
@@ -167,6 +170,7 @@ fn answer(verifier: &dyn Verifier<LoginsOnly>, ask: Ask<LoginsOnly>) -> Answer {
         (true, Ok(Outcome::Ask { label, line })) => {
             Answer::Needed { label: label.filter(|label| label.parse::<Label>().is_ok()), line }
         }
+        (_, Ok(Outcome::Refused { reason: Reason::Replayed, line })) => Answer::Refused(format!("{line} {SPARED}")),
         (_, Ok(Outcome::Refused { line, .. })) => Answer::Refused(line),
         (true, Ok(Outcome::Absent {})) => Answer::Refused(NOTHING_ENROLLED.to_owned()),
         (_, Ok(Outcome::Denied(line) | Outcome::Invalid(line) | Outcome::Undecided(line))) => Answer::Unusable(line),
@@ -189,7 +193,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use otp_wire::Reply;
-    use otp_wire::message::{Reason, VERSION};
+    use otp_wire::message::VERSION;
 
     use super::*;
 

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::arguments::{self, Arguments, Parsed};
 use crate::connection;
 use crate::gate::{self, Shut, Terminal};
-use crate::run::{self, CODE_VARIABLE, ORIGINAL_COMMAND};
+use crate::run::{self, ORIGINAL_COMMAND};
 use crate::terminal::Console;
 use crate::{sftp_refusal, verifier};
 
@@ -42,7 +42,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn login(arguments: &Arguments) -> ExitCode {
-    let given = given_code();
+    let given = given_code(&arguments.code_variable);
     let mut console = Console::open();
     let login = match who(arguments) {
         Ok(login) => login,
@@ -80,8 +80,8 @@ fn who(arguments: &Arguments) -> Result<Login, Shut> {
 }
 
 /// The code that came along in the environment.
-fn given_code() -> Option<SecretText> {
-    let text = Zeroizing::new(env::var_os(CODE_VARIABLE)?.into_vec());
+fn given_code(variable: &str) -> Option<SecretText> {
+    let text = Zeroizing::new(env::var_os(variable)?.into_vec());
     (!text.is_empty()).then(|| SecretText::typed(&text))
 }
 
@@ -94,7 +94,7 @@ fn become_requested(arguments: &Arguments, console: &mut Console) -> ExitCode {
     let shell = env::var_os("SHELL").unwrap_or_default();
     match run::requested(&arguments.inner, request().as_deref(), &shell) {
         Ok(program) => {
-            let error = program.become_it();
+            let error = program.become_it(&arguments.code_variable);
             console.tell(&format!("ssh-otp: {}: {error}", program.path().display()));
         }
         Err(line) => console.tell(&line),

@@ -10,8 +10,6 @@ use std::process::Command;
 
 /// Holds what the client asked for, when there is a forced command (sshd(8)).
 pub const ORIGINAL_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
-/// Where a code may come in without a terminal.
-pub const CODE_VARIABLE: &str = "LC_OTP";
 
 /// Where distributions keep the SFTP server.
 const SFTP_SERVERS: [&str; 5] = [
@@ -97,9 +95,9 @@ impl Program {
     ///
     /// Returns only when that failed.
     #[must_use]
-    pub fn become_it(&self) -> io::Error {
+    pub fn become_it(&self, code_variable: &str) -> io::Error {
         let mut command = Command::new(&self.path);
-        command.arg0(&self.name).args(&self.arguments).env_remove(CODE_VARIABLE);
+        command.arg0(&self.name).args(&self.arguments).env_remove(code_variable);
         if !self.keeps_request {
             command.env_remove(ORIGINAL_COMMAND);
         }

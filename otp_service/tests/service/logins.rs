@@ -140,3 +140,22 @@ fn a_key_that_needs_no_code_begins_a_record() {
     assert!(matches!(world.ask(ROOT, Ask::KeyPolicy(policy)), Outcome::Done(_)));
     assert_eq!(world.ask(ROOT, Ask::Begin(login(ACCOUNT, &[key(1)]))), Outcome::Pass {});
 }
+
+#[test]
+fn whoever_is_turned_away_before_a_code_is_asked_for_is_written_down() {
+    let world = World::new(false);
+    world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let rows = || match world.ask(ROOT, Ask::Audit(AuditFilter { limit: 100, ..AuditFilter::default() })) {
+        Outcome::Audit(rows) => rows.into_iter().filter(|row| row.verdict == "refuse").collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    // By a key that nobody knows: two logins, one row.
+    for _ in 0..2 {
+        assert!(matches!(world.ask(OWN, Ask::Begin(login(ACCOUNT, &[key(2)]))), Outcome::Refused { .. }));
+    }
+    let seen: Vec<_> = rows().iter().map(|row| (row.reason.clone(), row.key.clone(), row.count)).collect();
+    assert_eq!(seen, [("not enrolled".to_owned(), key(2).to_string(), 2)]);
+    // Who has proven nothing is asked all the same, and judged then.
+    assert!(matches!(world.ask(ROOT, Ask::Begin(login(ACCOUNT, &[]))), Outcome::Refused { .. }));
+    assert_eq!(rows().len(), 1);
+}
