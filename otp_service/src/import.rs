@@ -40,6 +40,10 @@ impl Service {
             .iter()
             .map(|imported| credential(imported, ask.allow_weak, &place.account, asked.now))
             .collect::<Result<_, _>>()?;
+        // Once more within the transaction; here it spares the hashes.
+        if let Some(record) = self.store.read(&owner)? {
+            credentials.iter().try_for_each(|new| unknown(&record, new)).map_err(Stop::Invalid)?;
+        }
         let set = scratch_set(&ask.scratch, asked.now)?;
         let mut row = asked.row("change", "");
         row.account = place.account.to_string();
@@ -121,6 +125,14 @@ fn scratch_set(codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>
     Ok(Some(set))
 }
 
+/// Refuses a secret that the owner has: a code would count twice, and a
+/// revoked secret would come back.
+fn unknown(record: &Record, new: &Credential) -> Result<(), String> {
+    let Some(same) = record.credentials.iter().find(|known| known.secret == new.secret) else { return Ok(()) };
+    let revoked = if matches!(same.state, State::Revoked { .. }) { ", revoked," } else { "" };
+    Err(format!("{} has this secret already{revoked} as {} ({})", record.owner, same.label, same.id))
+}
+
 /// Puts all of them into a record, or says what is in the way of one.
 fn add_all(
     mut record: Record,
@@ -129,11 +141,7 @@ fn add_all(
     set: Option<ScratchSet>,
 ) -> Result<Record, String> {
     for credential in credentials {
-        // A code would count twice, and a revoked secret would come back.
-        if let Some(same) = record.credentials.iter().find(|known| known.secret == credential.secret) {
-            let revoked = if matches!(same.state, State::Revoked { .. }) { ", revoked," } else { "" };
-            return Err(format!("{} has this secret already{revoked} as {} ({})", record.owner, same.label, same.id));
-        }
+        unknown(&record, &credential)?;
         let (account, key, note) = (place.account.clone(), place.key, place.note.clone());
         record = add(record, New { account, key, note, credential, set: None })?;
     }

@@ -21,6 +21,8 @@ use crate::output::Output;
 use crate::passwd;
 use files::Found;
 
+/// Where accounts come from (nsswitch.conf(5)).
+const SOURCES: &str = "/etc/nsswitch.conf";
 /// Where PAM looks for stacks.
 const STACKS: &str = "/etc/pam.d";
 /// Where libpam looks for modules, on distributions of all kinds.
@@ -48,6 +50,9 @@ pub struct Migrate {
     /// The folder of the stacks
     #[arg(long, value_name = "DIR", default_value = STACKS)]
     pub pam_dir: PathBuf,
+    /// With nullok and a directory of people (LDAP): those who matter are listed by getent(1), or imported
+    #[arg(long)]
+    pub all_listed: bool,
     /// Take secrets of fewer than 80 bits, which can be guessed
     #[arg(long)]
     pub allow_weak: bool,
@@ -72,10 +77,13 @@ pub fn run<'a>(
         return Err(Failure::no(format!("no stack in {folder} names that module; nothing was changed")));
     }
     installed(&arguments.pam_dir)?;
+    let nullok = found.iter().any(|found| found.stack.nullok);
+    if nullok && !arguments.all_listed {
+        listed(&std::fs::read_to_string(SOURCES).unwrap_or_default())?;
+    }
     let people = people(&client()?, arguments, &found)?;
     let known: Vec<Home> = people.into_iter().filter(|home| home.state != State::Absent).collect();
     homes::show(&known, out)?;
-    let nullok = found.iter().any(|found| found.stack.nullok);
     covered(&known, nullok, out)?;
     if !arguments.dry_run {
         files::replace(&found)?;
@@ -149,6 +157,21 @@ fn say(found: &[Found], dry_run: bool, out: &mut Output) -> Result<(), Failure> 
     if dry_run { out.line("Nothing was changed.") } else { out.line("Keep this shell, and log in from another.") }
 }
 
+/// Whom getent(1) doesn't list is not imported, and `nullok` would let such
+/// people in without a code.
+fn listed(sources: &str) -> Result<(), Failure> {
+    let code = sources.lines().filter_map(|line| line.split('#').next());
+    let words = code.filter_map(|line| line.trim().strip_prefix("passwd:")).flat_map(str::split_whitespace);
+    let whole = ["files", "systemd", "compat", "altfiles"];
+    match words.filter(|word| !word.starts_with('[')).find(|word| !whole.contains(word)) {
+        None => Ok(()),
+        Some(source) => Err(Failure::no(format!(
+            "accounts come from {source} too, which may not list all; nullok would let the others in without a code"
+        ))
+        .hint("import theirs (oathgate import --homes --account NAME) and add --all-listed, or take nullok out first")),
+    }
+}
+
 /// A stack whose module is missing lets nobody in.
 fn installed(pam_dir: &Path) -> Result<(), Failure> {
     let here = |folder: &Path| folder.join("pam_oathgate.so").exists();
@@ -160,4 +183,41 @@ fn installed(pam_dir: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::no("pam_oathgate.so is not installed; nothing was changed").hint("make install, then again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Style;
+
+    #[test]
+    fn nullok_and_a_directory_do_not_go_together_unseen() {
+        for (sources, fine) in [
+            ("", true),
+            ("# passwd: ldap\npasswd:  files systemd # ldap\ngroup: files ldap\n", true),
+            ("passwd: files [NOTFOUND=continue] sss\n", false),
+            ("passwd:\tcompat ldap # all of us\n", false),
+        ] {
+            assert_eq!(listed(sources).is_ok(), fine, "{sources}");
+        }
+    }
+
+    #[test]
+    fn whoever_would_be_let_in_without_a_code_stops_it() {
+        let home = |state| Home { account: "ann".to_owned(), state, remarks: vec![] };
+        for (states, nullok, fine) in [
+            (&[State::Imported][..], true, true),
+            (&[State::Known, State::Homeless], true, true),
+            (&[State::Imported, State::Skipped], true, false),
+            (&[State::Imported, State::Skipped], false, true),
+            (&[State::Skipped], false, false),
+            (&[], false, false),
+            (&[], true, true),
+        ] {
+            let homes: Vec<Home> = states.iter().map(|state| home(*state)).collect();
+            let mut text = Vec::new();
+            let done = covered(&homes, nullok, &mut Output::to(&mut text, Style::default()));
+            assert_eq!(done.is_ok(), fine, "{states:?} {nullok}");
+        }
+    }
 }
