@@ -102,7 +102,7 @@ impl Service {
         if self.store.read(&owner)?.is_none() {
             return Err(Stop::Invalid(format!("nothing is enrolled for {owner}")));
         }
-        let (set, codes) = scratch::new_set(asked.now)?;
+        let (set, codes) = scratch::new_set(&self.hasher, asked.now)?;
         let mut row = asked.row("change", "new scratch codes");
         (row.account, row.owner) = (account.to_string(), owner.to_string());
         let codes = shown(&codes);

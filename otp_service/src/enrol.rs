@@ -74,7 +74,7 @@ impl Service {
         if !ask.scratch || left > 0 {
             return Ok((None, vec![]));
         }
-        let (set, codes) = scratch::new_set(asked.now)?;
+        let (set, codes) = scratch::new_set(&self.hasher, asked.now)?;
         Ok((Some(set), codes))
     }
 

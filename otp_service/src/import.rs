@@ -11,6 +11,7 @@ use otp_wire::message::{Import, Imported, ImportedFactor, Outcome};
 use crate::access::Role;
 use crate::enrol::{New, add, label, new_id};
 use crate::lines;
+use crate::scratch::Hasher;
 use crate::service::{Asked, Decision, Service, Stop};
 
 /// The shortest secret that is taken without being insisted on, in bits: what
@@ -44,7 +45,7 @@ impl Service {
         if let Some(record) = self.store.read(&owner)? {
             credentials.iter().try_for_each(|new| unknown(&record, new)).map_err(Stop::Invalid)?;
         }
-        let set = scratch_set(&ask.scratch, asked.now)?;
+        let set = scratch_set(&self.hasher, &ask.scratch, asked.now)?;
         let mut row = asked.row("change", "");
         row.account = place.account.to_string();
         row.owner = owner.to_string();
@@ -106,7 +107,7 @@ fn factor(imported: ImportedFactor) -> Result<Factor, Stop> {
 }
 
 /// Hashed before the transaction: it takes some milliseconds a code.
-fn scratch_set(codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>, Stop> {
+fn scratch_set(hasher: &Hasher, codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>, Stop> {
     if codes.is_empty() {
         return Ok(None);
     }
@@ -120,7 +121,7 @@ fn scratch_set(codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>
         if digits.len() != 8 || !digits.iter().all(u8::is_ascii_digit) {
             return Err(Stop::invalid("an imported scratch code has eight digits"));
         }
-        set.codes.push(HashedCode { hash: scratch_hash::hash(digits, &salt)?, used: None });
+        set.codes.push(HashedCode { hash: hasher.in_turn(digits, &salt)?, used: None });
     }
     Ok(Some(set))
 }

@@ -50,11 +50,19 @@ impl Hasher {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             return Err(Busy);
         }
-        let turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = scratch_hash::hash(code, salt);
-        drop(turn);
+        let hash = self.in_turn(code, salt);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         hash.map_err(|_| Busy)
+    }
+
+    /// The hash of a code that is to be kept: whoever makes one waits for a
+    /// turn, as logins do, but is not turned away.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn in_turn(&self, code: &[u8], salt: &Salt) -> Result<ScratchHash, Error> {
+        let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        scratch_hash::hash(code, salt)
     }
 }
 
@@ -71,7 +79,7 @@ pub(crate) fn scratch_code(input: &Input) -> Option<(&[u8], ScratchKind)> {
 ///
 /// # Errors
 /// When the kernel gives no random numbers or there is no memory.
-pub fn new_set(now: UnixTime) -> Result<(ScratchSet, Vec<ScratchCode>), Error> {
+pub fn new_set(hasher: &Hasher, now: UnixTime) -> Result<(ScratchSet, Vec<ScratchCode>), Error> {
     let salt = scratch_hash::salt()?;
     let mut set = ScratchSet { kind: ScratchKind::Base32, salt, created: now, codes: Vec::with_capacity(SET_SIZE) };
     let mut codes = Vec::with_capacity(SET_SIZE);
@@ -79,7 +87,7 @@ pub fn new_set(now: UnixTime) -> Result<(ScratchSet, Vec<ScratchCode>), Error> {
         let mut bits = Zeroizing::new([0; 10]);
         getrandom::fill(&mut bits[..]).map_err(|_| Error::Random)?;
         let code = ScratchCode::from_random(&bits);
-        set.codes.push(HashedCode { hash: scratch_hash::hash(code.expose(), &salt)?, used: None });
+        set.codes.push(HashedCode { hash: hasher.in_turn(code.expose(), &salt)?, used: None });
         codes.push(code);
     }
     Ok((set, codes))

@@ -7,7 +7,7 @@ use otp_store::scratch_hash;
 use otp_wire::SecretText;
 use otp_wire::message::{Outcome, ScratchAdd};
 
-use crate::scratch::scratch_code;
+use crate::scratch::{Hasher, scratch_code};
 use crate::service::{Asked, Service, Stop};
 
 /// At most so many codes are added at once.
@@ -28,7 +28,7 @@ impl Service {
         let owner = self.owner_for(asked, &account, ask.owner.as_deref())?;
         let record = self.store.read(&owner)?;
         let record = record.ok_or_else(|| Stop::Invalid(format!("nothing is enrolled for {owner}")))?;
-        let batches = batches(&ask.codes, &record)?;
+        let batches = batches(&self.hasher, &ask.codes, &record)?;
         let now = asked.now;
         self.change(asked, &owner, Some(&account), "added scratch codes".to_owned(), move |record| {
             let before = record.scratch_left();
@@ -45,7 +45,7 @@ impl Service {
 }
 
 /// Hashes them before the transaction: it takes some milliseconds a code.
-fn batches(codes: &[SecretText], record: &Record) -> Result<Vec<Batch>, Stop> {
+fn batches(hasher: &Hasher, codes: &[SecretText], record: &Record) -> Result<Vec<Batch>, Stop> {
     if !(1..=MAX_ADDED).contains(&codes.len()) {
         return Err(Stop::Invalid(format!("1 to {MAX_ADDED} scratch codes are added at once")));
     }
@@ -69,7 +69,7 @@ fn batches(codes: &[SecretText], record: &Record) -> Result<Vec<Batch>, Stop> {
             }
         };
         if let Some(batch) = batches.get_mut(place) {
-            batch.hashes.push(scratch_hash::hash(code, &batch.salt)?);
+            batch.hashes.push(hasher.in_turn(code, &batch.salt)?);
         }
     }
     Ok(batches)
