@@ -28,6 +28,7 @@ impl World {
         let faults = Faults::new(service.store().parent().unwrap());
         let mut world = Self { service, faults, person };
         world.start();
+        assert!(world.answers(), "a start without faults: {}", world.service.running().stderr.so_far());
         world
     }
 

@@ -125,3 +125,24 @@ fn root_grants_an_address_and_takes_it_back() {
         assert!(matches!(outcome, Outcome::Invalid(_)), "{outcome:?}");
     }
 }
+
+#[test]
+fn ansible_over_a_connection_needs_one_code() {
+    let world = Real::new();
+    let alice = world.enrol("alice");
+    let folder = world.sshd.folder();
+    if !run(alice.client.bare("sh").args(["-c", "command -v ansible"]), b"").status.success() {
+        println!("skipped: needs ansible");
+        return;
+    }
+    let master = Master::open(&world, &alice, "ansible", &alice.device.code(0));
+    let inventory = "far ansible_host=127.0.0.1 ansible_python_interpreter=/usr/bin/python3\n";
+    std::fs::write(folder.join("inventory"), inventory).unwrap();
+    let mut ansible = master.client.bare("ansible");
+    ansible.args(["-i", "inventory", "far", "-m", "ping"]);
+    ansible.env("ANSIBLE_SSH_ARGS", format!("-o ControlMaster=no {}", master.client.options().join(" ")));
+    ansible.env("ANSIBLE_LOCAL_TEMP", folder.join("local")).env("ANSIBLE_REMOTE_TEMP", folder.join("remote"));
+    let said = run(&mut ansible, b"");
+    assert!(said.text().contains("\"ping\": \"pong\""), "{}{}", said.text(), said.stderr);
+    kept_out(&alice.client.run("echo in", None), "LC_OTP=123456");
+}
