@@ -97,6 +97,9 @@ fn verifier(client: &Client) -> Vec<Finding> {
     findings
 }
 
+/// What the service keeps beside its store, in bytes.
+const RESERVE: u64 = 16 * 1024 * 1024;
+
 fn service(report: &StatusReport) -> Vec<Finding> {
     let mut findings = vec![Finding::new(State::Good, format!("the verifier answers, version {}", report.version))];
     if report.version != env!("CARGO_PKG_VERSION") {
@@ -112,6 +115,11 @@ fn service(report: &StatusReport) -> Vec<Finding> {
     findings.extend(clock::unsynchronised().then(|| {
         Finding::new(State::Warning, "nothing keeps this host's clock right").run("timedatectl set-ntp true")
     }));
+    // A user's own store has none.
+    if report.peer == "root" && report.reserve < RESERVE {
+        let line = format!("only {} kB are kept for logins on a full disk, not 16 MB", report.reserve / 1024);
+        findings.push(Finding::new(State::Warning, line).run(format!("df -h {}, and make room", report.store)));
+    }
     findings
 }
 
