@@ -220,6 +220,14 @@ fn said(name: &str, status: ExitStatus, stderr: &[u8]) -> Failure {
     Failure { exit, what, hint: told("hint: ") }
 }
 
+/// The groups of a person whose first group is `gid`, and that one.
+///
+/// # Errors
+/// When they can't be found.
+pub fn groups(name: &str, gid: Gid) -> io::Result<Vec<Gid>> {
+    database::groups(name, gid)
+}
+
 #[cfg(not(target_feature = "crt-static"))]
 mod database {
     use std::ffi::CString;

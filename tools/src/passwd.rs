@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use nix::unistd::User;
+use crate::as_person::Person;
 
 /// A line of passwd(5) that may be a person's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +41,10 @@ impl Line {
     }
 }
 
-impl From<User> for Line {
-    fn from(user: User) -> Self {
-        let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
-        Self { name: user.name, uid, gid, home: user.dir, shell: user.shell.display().to_string() }
+impl From<Person> for Line {
+    fn from(person: Person) -> Self {
+        let Person { name, uid, gid, home, shell } = person;
+        Self { name, uid, gid, home, shell: shell.display().to_string() }
     }
 }
 

@@ -11,7 +11,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::unistd::User;
 use otp_import::pipe::Part;
 use otp_import::{Entry, Parsed};
 use otp_wire::Ask;
@@ -26,6 +25,7 @@ use super::import::{self, fits};
 use super::open::Opened;
 use super::reader::{self, Reading};
 use super::rights::as_person;
+use crate::as_person::Person;
 use crate::client::Client;
 use crate::error::{Exit, Failure};
 use crate::output::{Output, table};
@@ -86,10 +86,7 @@ struct Homes<'a> {
 pub fn run(client: &Client, arguments: &Import, out: &mut Output) -> Result<(), Failure> {
     let people = match &arguments.account {
         None => passwd::people(),
-        Some(account) => {
-            let user = User::from_name(account.as_str()).map_err(Failure::undecided)?;
-            vec![user.ok_or_else(|| Failure::usage(format!("no account {account} on this host")))?.into()]
-        }
+        Some(account) => vec![Person::named(account.as_str())?.into()],
     };
     let homes = all(client, &people, arguments, false)?;
     let found: Vec<Home> = homes.into_iter().filter(|home| home.state != State::Absent).collect();

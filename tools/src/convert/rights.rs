@@ -1,10 +1,9 @@
 //! Doing something with the rights of somebody else, as root.
 
-use std::ffi::CString;
-
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, initgroups, setegid, seteuid, setgroups};
+use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setegid, seteuid, setgroups};
 
+use crate::as_person;
 use crate::error::Failure;
 use crate::passwd::Line;
 
@@ -17,8 +16,8 @@ use crate::passwd::Line;
 pub fn as_person<T>(person: &Line, work: impl FnOnce() -> T) -> Result<T, Failure> {
     let failed = |why: Errno| Failure::undecided(format!("can't take the rights of {}: {why}", person.name));
     let (uid, gid, groups) = (geteuid(), getegid(), getgroups().map_err(failed)?);
-    let name = CString::new(person.name.as_bytes()).map_err(|_| failed(Errno::EINVAL))?;
-    let theirs = initgroups(&name, Gid::from_raw(person.gid))
+    let own = as_person::groups(&person.name, Gid::from_raw(person.gid)).map_err(|_| failed(Errno::EIO))?;
+    let theirs = setgroups(&own)
         .and_then(|()| setegid(Gid::from_raw(person.gid)))
         .and_then(|()| seteuid(Uid::from_raw(person.uid)));
     let done = theirs.map(|()| work());
