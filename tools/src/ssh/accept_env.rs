@@ -1,6 +1,6 @@
-//! What sshd lets clients put into the environment. It starts the login shell
-//! with that before any forced command runs: a client that may set BASH_ENV
-//! never meets the gate.
+//! What sshd lets clients do beside any forced command. It starts the login
+//! shell with their environment before the command runs: a client that may set
+//! BASH_ENV never meets the gate. Nor does one that may have a tun device.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,7 +34,7 @@ fn judge(effective: Option<&str>, path: &Path, user: &str) -> Result<(), Failure
         return Ok(());
     }
     Err(Failure::no(format!("sshd here takes {} from clients, and so the code could be bypassed", bad.join(", ")))
-        .hint("have the administrator reduce AcceptEnv to LANG LC_*, and PermitUserEnvironment to no; or use the PAM module"))
+        .hint("have the administrator reduce AcceptEnv to LANG LC_*, and PermitUserEnvironment and PermitTunnel to no; or use the PAM module"))
 }
 
 /// What sshd says that holds for `user`; only root can ask it, as a rule.
@@ -74,6 +74,8 @@ fn dangerous(text: &str, user: &str) -> Vec<String> {
             "permituserenvironment" if holds && words.first() != Some(&"no") => {
                 found.push("PermitUserEnvironment".to_owned());
             }
+            // The one kind of forwarding that no option of a line closes.
+            "permittunnel" if holds && words.first() != Some(&"no") => found.push("PermitTunnel".to_owned()),
             _ => {}
         }
     }
@@ -141,6 +143,7 @@ mod tests {
             ("AcceptEnv=L*", "L*"),
             ("PermitUserEnvironment yes", "PermitUserEnvironment"),
             ("PermitUserEnvironment BASH_ENV", "PermitUserEnvironment"),
+            ("PermitTunnel point-to-point", "PermitTunnel"),
         ] {
             assert_eq!(dangerous_to_ann(text), [name], "{text}");
         }
@@ -160,7 +163,7 @@ mod tests {
         assert!(failure.what.contains("BAR, FOO") && !failure.what.contains("NOT"), "{failure:?}");
         let missing = folder.path().join("missing");
         assert!(judge(None, &missing, "ann").is_ok());
-        assert!(judge(Some("acceptenv LANG\nacceptenv LC_*\npermituserenvironment no\n"), &missing, "ann").is_ok());
+        assert!(judge(Some("acceptenv LANG\nacceptenv LC_*\npermituserenvironment no\npermittunnel no\n"), &missing, "ann").is_ok());
         assert!(judge(Some("acceptenv LANG\nacceptenv BASH_ENV\n"), &missing, "ann").is_err());
     }
 }
