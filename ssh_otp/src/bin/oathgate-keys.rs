@@ -54,7 +54,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
     while let Some(option) = arguments.next_if(|argument| argument.starts_with("--")) {
         let value = PathBuf::from(arguments.next()?);
         match option.as_str() {
-            "--socket" => socket = value,
+            "--socket" if is_plain(&value) => socket = value,
             "--ssh-otp" if is_plain(&value) => program = value,
             _ => return None,
         }
