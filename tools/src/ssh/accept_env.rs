@@ -163,7 +163,10 @@ mod tests {
         assert!(failure.what.contains("BAR, FOO") && !failure.what.contains("NOT"), "{failure:?}");
         let missing = folder.path().join("missing");
         assert!(judge(None, &missing, "ann").is_ok());
-        assert!(judge(Some("acceptenv LANG\nacceptenv LC_*\npermituserenvironment no\npermittunnel no\n"), &missing, "ann").is_ok());
+        assert!(
+            judge(Some("acceptenv LANG\nacceptenv LC_*\npermituserenvironment no\npermittunnel no\n"), &missing, "ann")
+                .is_ok()
+        );
         assert!(judge(Some("acceptenv LANG\nacceptenv BASH_ENV\n"), &missing, "ann").is_err());
     }
 }
