@@ -12,8 +12,7 @@ use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use otp_wire::frame::{self, MAX_LISTING, MAX_REQUEST};
-use otp_wire::socket::{read_line, write_line};
-use rustix::net::sockopt::socket_peercred;
+use otp_wire::socket::{peer_uid, read_line, write_line};
 
 use crate::access::{Peer, Role};
 use crate::service::Service;
@@ -88,12 +87,12 @@ pub fn serve(listener: UnixListener, door: Door, service: Arc<Service>) -> Resul
 /// Who is at the other end. On root's socket also the service's own uid, which
 /// holds the store and the keys anyway.
 fn peer(connection: &UnixStream, door: Door) -> Option<Peer> {
-    let uid = socket_peercred(connection).ok()?.uid;
-    let own = rustix::process::geteuid();
-    let root = uid.is_root() || (door.root && uid == own);
+    let uid = peer_uid(connection).ok()?;
+    let own = rustix::process::geteuid().as_raw();
+    let root = uid == 0 || (door.root && uid == own);
     match (root, door.root) {
-        (true, _) => Some(Peer { uid: uid.as_raw(), role: Role::Root }),
-        (false, false) => Some(Peer { uid: uid.as_raw(), role: Role::Account }),
+        (true, _) => Some(Peer { uid, role: Role::Root }),
+        (false, false) => Some(Peer { uid, role: Role::Account }),
         (false, true) => None,
     }
 }

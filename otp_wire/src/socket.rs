@@ -5,11 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send, socket_with,
-    sockopt,
 };
 use zeroize::Zeroizing;
 
@@ -19,6 +20,15 @@ use crate::{Error, Reply, Request, Scope, Verifier};
 
 /// How long a verifier that hangs up is tried again.
 const BUSY: Duration = Duration::from_secs(1);
+
+/// The uid at the other end of a Unix socket (SO_PEERCRED, unix(7)): of whoever
+/// connected, or called listen(2) there.
+///
+/// # Errors
+/// What getsockopt(2) says.
+pub fn peer_uid(socket: &impl AsFd) -> Result<u32, Errno> {
+    getsockopt(socket, PeerCredentials).map(|peer| peer.uid()).map_err(|errno| Errno::from_raw_os_error(errno as i32))
+}
 
 /// Asks the service that listens at a path.
 pub struct SocketVerifier {
@@ -56,7 +66,7 @@ impl SocketVerifier {
             }
         }
         // Whoever called listen(2) there.
-        let peer = sockopt::socket_peercred(&socket).map_err(absent)?.uid.as_raw();
+        let peer = peer_uid(&socket).map_err(absent)?;
         if self.trusted.contains(&peer) { Ok(socket) } else { Err(Error::Impostor(peer)) }
     }
 }

@@ -10,8 +10,10 @@ use std::os::unix::fs::MetadataExt;
 /// The name of the connection, or none where it can't be told for sure: then
 /// every session asks for a code of its own.
 pub fn name(ssh_connection: &str) -> Option<String> {
-    let leader = rustix::process::getsid(None).ok()?;
-    let leader = Process::read(leader.as_raw_nonzero().get())?;
+    let this = Process::read(rustix::process::getpid().as_raw_nonzero().get())?;
+    // Not by getsid(2): of a leader outside this PID namespace it tells 0
+    // (pid_namespaces(7)), which is no process id.
+    let leader = Process::read(this.session)?;
     let sshd = Process::read(leader.parent)?;
     let own = rustix::process::geteuid().as_raw();
     // Nobody else's process can speak for this uid's connections.
@@ -28,6 +30,8 @@ struct Process {
     uid: u32,
     command: String,
     parent: i32,
+    /// The process that leads its session; 0 where that can't be seen from here.
+    session: i32,
     /// Clock ticks after boot.
     started: u64,
 }
@@ -47,8 +51,9 @@ impl Process {
         let command = command.rsplit_once(')')?.0.to_owned();
         let mut fields = rest.split_ascii_whitespace();
         let parent = fields.nth(4 - 3)?.parse().ok()?;
-        let started = fields.nth(22 - 5)?.parse().ok()?;
-        Some(Self { id, uid, command, parent, started })
+        let session = fields.nth(6 - 5)?.parse().ok()?;
+        let started = fields.nth(22 - 7)?.parse().ok()?;
+        Some(Self { id, uid, command, parent, session, started })
     }
 }
 
@@ -58,9 +63,10 @@ mod tests {
 
     #[test]
     fn stat_is_read_by_its_fields() {
-        let stat = "77 (a) b (c) S 12 77 77 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1000 50 18446744073709551615";
+        let stat = "77 (a) b (c) S 12 76 75 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1000 50 18446744073709551615";
         let process = Process::parse(77, 0, stat).unwrap();
-        assert_eq!(process, Process { id: 77, uid: 0, command: "a) b (c".into(), parent: 12, started: 987_654 });
+        let expected = Process { id: 77, uid: 0, command: "a) b (c".into(), parent: 12, session: 75, started: 987_654 };
+        assert_eq!(process, expected);
         for broken in ["", "77", "77 (sshd", "77 (sshd) S 12", "77 (sshd) S x 77"] {
             assert_eq!(Process::parse(77, 0, broken), None, "{broken}");
         }

@@ -236,6 +236,27 @@ fn an_ordinary_account_asks_for_itself_only() {
     came_in(&try_code(&root.client, &root.device.code(0)));
 }
 
+/// A container's command: the leader of its session is outside (pid_namespaces(7)).
+#[test]
+fn the_leader_of_the_session_may_be_in_another_namespace() {
+    if !rustix::process::getuid().is_root() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    let world = Real::new();
+    let enrolled = world.enrol("root");
+    let attempt = |code: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--fork", "--pid", "--mount-proc"]).arg(oathgate_tests::built::bin("ssh-otp"));
+        command.args(["--key", &enrolled.key.fingerprint, "--socket"]).arg(world.service.root_socket());
+        command.env_clear().env("USER", "root").env("SHELL", "/bin/sh").env("HOME", "/").env("LC_OTP", code);
+        run(command.env("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22").env("SSH_ORIGINAL_COMMAND", "echo in"), b"")
+    };
+    came_in(&attempt(&enrolled.device.code(0)));
+    kept_out(&attempt(""), "needs a code");
+    kept_out(&attempt(&enrolled.device.code(0)), "already used");
+}
+
 #[test]
 fn somebody_elses_line_does_not_help() {
     let world = Real::new();
