@@ -27,6 +27,13 @@ pub struct Setting {
     pub words: Vec<String>,
 }
 
+impl Setting {
+    /// The file in which it stands.
+    pub fn file(&self) -> &str {
+        self.place.rsplit_once(':').map_or("", |(file, _)| file)
+    }
+}
+
 /// The settings as they are written down.
 #[derive(Debug, Default)]
 pub struct Written {
@@ -56,6 +63,11 @@ impl Written {
             }
             self.settings.push(Setting { place: format!("{}:{number}", path.display()), keyword, words });
         }
+    }
+
+    /// Every line, in sshd's order; what a line includes stands before it.
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
     }
 
     /// Every line of `keyword`.
