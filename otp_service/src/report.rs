@@ -27,14 +27,17 @@ impl Service {
         let owner = selection.owner.as_deref().map(str::parse::<Owner>).transpose().map_err(Stop::invalid)?;
         let after = selection.after.as_deref().map(str::parse::<Owner>).transpose().map_err(Stop::invalid)?;
         let owners = match owner {
-            Some(owner) if self.store.owners(account.as_ref())?.contains(&owner) => vec![owner],
-            Some(_) => vec![],
+            Some(owner) => vec![owner],
             None => self.store.owners_after(account.as_ref(), after.as_ref(), PAGE)?,
         };
         let whole = asked.peer.role != Role::Account;
         let mut rows = Vec::with_capacity(owners.len());
         for owner in owners {
-            if let Some(record) = self.store.read(&owner)? {
+            let record = self.store.read(&owner)?;
+            let meant = |record: &Record| {
+                account.as_ref().is_none_or(|account| record.entries.iter().any(|entry| entry.account == *account))
+            };
+            if let Some(record) = record.filter(meant) {
                 // Others see what concerns their own account, and nothing else of its owners.
                 rows.push(owner_row(&record, account.as_ref().filter(|_| !whole), self.settings.limits, asked));
             }

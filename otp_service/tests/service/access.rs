@@ -164,6 +164,21 @@ fn others_ask_only_for_their_own_accounts() {
 }
 
 #[test]
+fn a_listing_tells_only_what_concerns_the_account() {
+    let world = World::new(true);
+    world.enrol(ACCOUNT, "shared", Some(&key(1)));
+    world.enrol("root", "shared", Some(&key(2)));
+    world.enrol("root", "elsewhere", None);
+    let listed = |peer, account: &str, owner: &str| {
+        let selection = Selection { account: Some(account.to_owned()), owner: Some(owner.to_owned()), after: None };
+        let Outcome::Listing(rows) = world.ask(peer, Ask::List(selection)) else { panic!("no listing") };
+        rows.iter().map(|row| row.entries.len()).collect::<Vec<_>>()
+    };
+    assert_eq!((listed(OWN, ACCOUNT, "shared"), listed(OWN, ACCOUNT, "elsewhere")), (vec![1], vec![]));
+    assert_eq!((listed(ROOT, "root", "shared"), listed(ROOT, ACCOUNT, "elsewhere")), (vec![2], vec![]));
+}
+
+#[test]
 fn a_claim_never_makes_pam_skip_a_code() {
     let world = World::new(true);
     let free = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));

@@ -35,6 +35,7 @@ pub(super) fn owner_of(
 }
 
 pub(super) fn owner_of_login(connection: &Connection, login: &Login) -> Result<Option<Owner>, Error> {
+    // Looked up whether a key needs it or not: the same work for every login.
     let unbound = owner_of(connection, &login.account, None)?;
     let of_key = |key| Ok::<_, Error>(owner_of(connection, &login.account, Some(key))?.or_else(|| unbound.clone()));
     let Some((first, others)) = login.keys.split_first() else { return Ok(unbound) };
