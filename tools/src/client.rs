@@ -1,7 +1,7 @@
 //! Asking the verifier, and saying in plain words what came of it.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::unistd::Uid;
 use otp_core::Account;
@@ -92,7 +92,7 @@ impl<'a> Client<'a> {
     pub fn answer(&self, ask: Ask) -> Result<Outcome, Failure> {
         let mut request = Request::new(ask).map_err(Failure::undecided)?;
         for tried in 0..=TRIES {
-            let reply = self.verifier.ask(&request, Instant::now() + DEADLINE);
+            let reply = self.verifier.ask(&request, Instant::now() + patience(&request.ask));
             match reply.map_err(|error| unreachable_verifier(&error, &self.call))?.outcome {
                 // A code is judged before anything else is: it was not the one.
                 Outcome::CodeNeeded(line) if request.authorisation.is_some() => eprintln!("{}", escape(&line)),
@@ -127,6 +127,15 @@ impl<'a> Client<'a> {
             Outcome::Done(line) => Ok(line),
             other => Err(unexpected(&other)),
         }
+    }
+}
+
+/// How long an answer may take.
+fn patience(ask: &Ask) -> Duration {
+    match ask {
+        // Looks at every record: seconds for a million owners.
+        Ask::Status {} => Duration::from_secs(60),
+        _ => DEADLINE,
     }
 }
 
