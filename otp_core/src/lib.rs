@@ -28,7 +28,7 @@ pub use decide::{Accepted, Admission, Attempt, Refusal, Verdict, admit, decide};
 pub use door::Limits;
 pub use input::Input;
 pub use merge::merge;
-pub use name::{Account, CredentialId, Label, Owner};
+pub use name::{Account, CredentialId, Label, Owner, Volume};
 pub use otp::{Algorithm, Digits, Period};
 pub use record::{Credential, Door, Entry, Factor, Policy, Proof, Record, State, Steps};
 pub use secret::Secret;

@@ -62,6 +62,15 @@ fn is_label(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@-".contains(&b))
 }
 
+/// RFC 9562 §4, of any version.
+fn is_uuid(text: &str) -> bool {
+    let part =
+        |part: &str, length| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let mut parts = text.split('-');
+    [8, 4, 4, 4, 12].into_iter().all(|length| parts.next().is_some_and(|text| part(text, length)))
+        && parts.next().is_none()
+}
+
 fn is_credential_id(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 }
@@ -86,6 +95,49 @@ name!(
     CredentialId, is_credential_id,
     "a credential id has eight characters out of a-z 2-7"
 );
+
+name!(
+    /// A LUKS volume: the UUID in its header, in small letters.
+    Volume, is_uuid,
+    "a volume is a UUID in small letters, as cryptsetup luksUUID prints it"
+);
+
+/// What stands before a volume in the names of its owner and its account. No
+/// login name has a colon, so a login's code never opens a disk, nor a disk's
+/// a login.
+const DISK: &str = "disk:";
+
+macro_rules! of_volumes {
+    ($name:ident) => {
+        impl $name {
+            /// That of a volume's own record.
+            #[must_use]
+            pub fn of_volume(volume: &Volume) -> Self {
+                Self(format!("{DISK}{volume}"))
+            }
+
+            /// A name as the verifier itself wrote it, a volume's too.
+            ///
+            /// # Errors
+            /// When it is none.
+            pub fn stored(text: &str) -> Result<Self, NameError> {
+                match text.strip_prefix(DISK) {
+                    Some(volume) => volume.parse().map(|volume| Self::of_volume(&volume)),
+                    None => text.parse(),
+                }
+            }
+
+            /// Whether it is a volume's.
+            #[must_use]
+            pub fn is_volume(&self) -> bool {
+                self.0.starts_with(DISK)
+            }
+        }
+    };
+}
+
+of_volumes!(Owner);
+of_volumes!(Account);
 
 /// No name that can be typed, or be found in a user database.
 const NOBODY: &str = "/";
@@ -127,6 +179,21 @@ mod tests {
         let long = "a".repeat(10_240);
         for bad in ["", "a/b", "../x", "..", "a\nb", "a\0", "-rf", "a:b", " a", "a ", "a\u{85}", &long] {
             assert!(bad.parse::<Account>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_volumes_names_are_nobody_elses() {
+        let text = "0a1b2c3d-0000-4000-8000-00000000000f";
+        let volume: Volume = text.parse().unwrap();
+        let (owner, account) = (Owner::of_volume(&volume), Account::of_volume(&volume));
+        assert!(owner.is_volume() && account.is_volume() && !Owner::nobody().is_volume());
+        assert_eq!(Owner::stored(owner.as_str()), Ok(owner.clone()));
+        assert_eq!(Account::stored("alice"), "alice".parse());
+        assert!(owner.as_str().parse::<Owner>().is_err() && account.as_str().parse::<Account>().is_err());
+        for bad in ["", "0A1b2c3d-0000-4000-8000-00000000000f", &text[1..], &format!("{text}-"), "/dev/sda"] {
+            assert!(bad.parse::<Volume>().is_err(), "{bad}");
+            assert!(Owner::stored(&format!("disk:{bad}")).is_err(), "{bad}");
         }
     }
 

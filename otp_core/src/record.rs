@@ -33,13 +33,17 @@ pub struct Record {
     pub doors: Vec<Door>,
     /// Logins that need no code for a while.
     pub grants: Vec<Grant>,
+    /// In a volume's record: the key of its LUKS key slot, handed out for an
+    /// accepted code.
+    pub slot_key: Option<Secret>,
 }
 
 impl Record {
     /// A record with nothing in it.
     #[must_use]
     pub fn new(owner: Owner) -> Self {
-        Self { owner, credentials: vec![], entries: vec![], scratch: vec![], doors: vec![], grants: vec![] }
+        let (credentials, entries, scratch, doors, grants) = (vec![], vec![], vec![], vec![], vec![]);
+        Self { owner, credentials, entries, scratch, doors, grants, slot_key: None }
     }
 
     /// The entry of `account` for `key`, or the one for no key.

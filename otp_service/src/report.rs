@@ -24,8 +24,8 @@ impl Service {
             (None, Role::Account) => return Err(Stop::invalid("the account is missing")),
             (None, Role::Root | Role::Owner) => None,
         };
-        let owner = selection.owner.as_deref().map(str::parse::<Owner>).transpose().map_err(Stop::invalid)?;
-        let after = selection.after.as_deref().map(str::parse::<Owner>).transpose().map_err(Stop::invalid)?;
+        let owner = selection.owner.as_deref().map(Owner::stored).transpose().map_err(Stop::invalid)?;
+        let after = selection.after.as_deref().map(Owner::stored).transpose().map_err(Stop::invalid)?;
         let owners = match owner {
             Some(owner) => vec![owner],
             None => self.store.owners_after(account.as_ref(), after.as_ref(), PAGE)?,

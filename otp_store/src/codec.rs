@@ -6,7 +6,7 @@ use base64ct::{Base64, Encoding};
 use otp_core::grant::{Grant, Place};
 use otp_core::record::{Door, Entry, Factor, Policy, State, Steps};
 use otp_core::scratch::{HashedCode, ScratchHash, ScratchKind, ScratchSet};
-use otp_core::{Credential, Digits, Limits, Owner, Period, Record, UnixTime, door};
+use otp_core::{Account, Credential, Digits, Limits, Owner, Period, Record, Secret, UnixTime, door};
 use serde::{Deserialize, Serialize};
 
 use crate::sealing::{Belongs, Sealed};
@@ -21,6 +21,15 @@ struct StoredRecord {
     doors: Vec<StoredDoor>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     grants: Vec<StoredGrant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slot_key: Option<StoredSecret>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSecret {
+    sealing_key: u32,
+    sealed: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -153,6 +162,7 @@ pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Err
         scratch: record.scratch.iter().map(store_set).collect(),
         doors: record.doors.iter().map(store_door).collect(),
         grants: record.grants.iter().map(store_grant).collect(),
+        slot_key: record.slot_key.as_ref().map(|key| store_slot_key(&record.owner, key, keys)).transpose()?,
     };
     serde_json::to_vec(&stored).map_err(|_| Error::Damaged("a record can't be written"))
 }
@@ -167,6 +177,7 @@ pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<
         scratch: all(stored.scratch, load_set)?,
         doors: all(stored.doors, load_door)?,
         grants: all(stored.grants, load_grant)?,
+        slot_key: stored.slot_key.map(|key| load_slot_key(owner, &key, keys)).transpose()?,
     })
 }
 
@@ -223,7 +234,7 @@ fn bytes<const N: usize>(text: &str) -> Result<[u8; N], Error> {
 }
 
 fn store_credential(owner: &Owner, credential: &Credential, keys: &SealingKeys) -> Result<StoredCredential, Error> {
-    let belongs = Belongs { owner, credential: &credential.id, algorithm: credential.algorithm };
+    let belongs = Belongs::to_credential(owner, &credential.id, credential.algorithm);
     let sealed = keys.seal(&credential.secret, &belongs)?;
     Ok(StoredCredential {
         id: credential.id.to_string(),
@@ -253,8 +264,8 @@ fn store_credential(owner: &Owner, credential: &Credential, keys: &SealingKeys) 
 
 fn load_credential(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) -> Result<Credential, Error> {
     let (id, algorithm) = (parse(&stored.id)?, parse(&stored.algorithm)?);
-    let sealed = Sealed { key: stored.sealing_key, bytes: Base64::decode_vec(&stored.sealed).map_err(|_| UNREADABLE)? };
-    let secret = keys.open(&sealed, &Belongs { owner, credential: &id, algorithm })?;
+    let secret =
+        keys.open(&sealed(stored.sealing_key, &stored.sealed)?, &Belongs::to_credential(owner, &id, algorithm))?;
     Ok(Credential {
         id,
         label: parse(&stored.label)?,
@@ -275,6 +286,19 @@ fn load_credential(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) 
     })
 }
 
+fn sealed(key: u32, text: &str) -> Result<Sealed, Error> {
+    Ok(Sealed { key, bytes: Base64::decode_vec(text).map_err(|_| UNREADABLE)? })
+}
+
+fn store_slot_key(owner: &Owner, key: &Secret, keys: &SealingKeys) -> Result<StoredSecret, Error> {
+    let sealed = keys.seal(key, &Belongs::to_volume(owner))?;
+    Ok(StoredSecret { sealing_key: sealed.key, sealed: Base64::encode_string(&sealed.bytes) })
+}
+
+fn load_slot_key(owner: &Owner, stored: &StoredSecret, keys: &SealingKeys) -> Result<Secret, Error> {
+    keys.open(&sealed(stored.sealing_key, &stored.sealed)?, &Belongs::to_volume(owner))
+}
+
 fn store_entry(entry: &Entry) -> StoredEntry {
     StoredEntry {
         account: entry.account.to_string(),
@@ -291,7 +315,7 @@ fn store_entry(entry: &Entry) -> StoredEntry {
 
 fn load_entry(stored: StoredEntry) -> Result<Entry, Error> {
     Ok(Entry {
-        account: parse(&stored.account)?,
+        account: Account::stored(&stored.account).map_err(|_| UNREADABLE)?,
         key: stored.key.as_deref().map(parse).transpose()?,
         note: stored.note,
         policy: match stored.policy {
@@ -342,7 +366,7 @@ fn store_door(door: &Door) -> StoredDoor {
 
 fn load_door(stored: StoredDoor) -> Result<Door, Error> {
     Ok(Door {
-        account: parse(&stored.account)?,
+        account: Account::stored(&stored.account).map_err(|_| UNREADABLE)?,
         proof: parse(&stored.proof)?,
         failures: stored.failures,
         recent: stored.recent,
@@ -366,7 +390,7 @@ fn store_grant(grant: &Grant) -> StoredGrant {
 
 fn load_grant(stored: StoredGrant) -> Result<Grant, Error> {
     Ok(Grant {
-        account: parse(&stored.account)?,
+        account: Account::stored(&stored.account).map_err(|_| UNREADABLE)?,
         key: parse(&stored.key)?,
         place: match stored.place {
             StoredPlace::Connection(name) => Place::Connection(name),

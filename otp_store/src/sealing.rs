@@ -57,14 +57,28 @@ pub(crate) struct Sealed {
 
 /// What a sealed secret belongs to; it opens nowhere else.
 pub(crate) struct Belongs<'a> {
-    pub owner: &'a Owner,
-    pub credential: &'a CredentialId,
-    pub algorithm: Algorithm,
+    owner: &'a Owner,
+    /// Which of the owner's secrets: a credential's with its algorithm, or a
+    /// volume's only one.
+    part: Option<(&'a CredentialId, Algorithm)>,
 }
 
-impl Belongs<'_> {
+impl<'a> Belongs<'a> {
+    pub(crate) fn to_credential(owner: &'a Owner, id: &'a CredentialId, algorithm: Algorithm) -> Self {
+        Self { owner, part: Some((id, algorithm)) }
+    }
+
+    pub(crate) fn to_volume(owner: &'a Owner) -> Self {
+        Self { owner, part: None }
+    }
+
     fn associated_data(&self, key: u32) -> Vec<u8> {
-        format!("oathgate/1\0{}\0{}\0{}\0{key}", self.owner, self.credential, self.algorithm).into_bytes()
+        let owner = self.owner;
+        match &self.part {
+            Some((id, algorithm)) => format!("oathgate/1\0{owner}\0{id}\0{algorithm}\0{key}"),
+            None => format!("oathgate/1\0{owner}\0slot key\0{key}"),
+        }
+        .into_bytes()
     }
 }
 
@@ -229,14 +243,15 @@ mod tests {
         let (alice, bob): (Owner, Owner) = ("alice".parse().unwrap(), "bob".parse().unwrap());
         let (one, two) = (CredentialId::from_random([1; 5]), CredentialId::from_random([2; 5]));
         let secret = Secret::copy(b"12345678901234567890").unwrap();
-        let home = Belongs { owner: &alice, credential: &one, algorithm: Algorithm::Sha1 };
+        let home = Belongs::to_credential(&alice, &one, Algorithm::Sha1);
         let sealed = keys.seal(&secret, &home).unwrap();
         assert_eq!(keys.open(&sealed, &home).unwrap(), secret);
         assert_ne!(keys.seal(&secret, &home).unwrap(), sealed, "nonces are random");
         for elsewhere in [
-            Belongs { owner: &bob, ..home },
-            Belongs { credential: &two, ..home },
-            Belongs { algorithm: Algorithm::Sha256, ..home },
+            Belongs::to_credential(&bob, &one, Algorithm::Sha1),
+            Belongs::to_credential(&alice, &two, Algorithm::Sha1),
+            Belongs::to_credential(&alice, &one, Algorithm::Sha256),
+            Belongs::to_volume(&alice),
         ] {
             assert!(keys.open(&sealed, &elsewhere).is_err());
         }
@@ -251,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let owner: Owner = "alice".parse().unwrap();
         let id = CredentialId::from_random([1; 5]);
-        let home = Belongs { owner: &owner, credential: &id, algorithm: Algorithm::Sha1 };
+        let home = Belongs::to_credential(&owner, &id, Algorithm::Sha1);
         let secret = Secret::copy(b"12345678901234567890").unwrap();
         let old = keys(folder.path()).seal(&secret, &home).unwrap();
         let both = keys(folder.path());

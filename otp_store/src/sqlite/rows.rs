@@ -1,7 +1,5 @@
 //! Records and requests: rows in, rows out.
 
-use std::str::FromStr;
-
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -12,8 +10,8 @@ const OWNER_OF: &str = "SELECT name FROM owner WHERE id = (SELECT owner FROM ent
 const OWNER_OF_CREDENTIAL: &str = "SELECT name FROM owner WHERE id = (SELECT owner FROM credential WHERE id = ?1)";
 const LOAD: &str = "SELECT id, record, sealing_key, mac FROM owner WHERE name = ?1";
 
-fn column<T: FromStr>(text: &str) -> Result<T, Error> {
-    text.parse().map_err(|_| Error::Damaged("a name in a row"))
+fn owner_named(text: &str) -> Result<Owner, Error> {
+    Owner::stored(text).map_err(|_| Error::Damaged("a name in a row"))
 }
 
 /// The key column: empty for no key.
@@ -30,7 +28,7 @@ pub(super) fn owner_of(
         .prepare_cached(OWNER_OF)?
         .query_row(params![account.as_str(), key_text(key)], |row| row.get::<_, String>(0))
         .optional()?
-        .map(|name| column(&name))
+        .map(|name| owner_named(&name))
         .transpose()
 }
 
@@ -53,7 +51,7 @@ pub(super) fn owner_of_credential(connection: &Connection, id: &CredentialId) ->
         .prepare_cached(OWNER_OF_CREDENTIAL)?
         .query_row([id.as_str()], |row| row.get::<_, String>(0))
         .optional()?
-        .map(|name| column(&name))
+        .map(|name| owner_named(&name))
         .transpose()
 }
 
@@ -71,7 +69,7 @@ pub(super) fn owners(
     let (account, after) = (account.map(Account::as_str), after.map_or("", Owner::as_str));
     let (nobody, limit) = (Owner::nobody(), i64::try_from(limit).unwrap_or(i64::MAX));
     let names = statement.query_map(params![account, nobody.as_str(), after, limit], |row| row.get::<_, String>(0))?;
-    names.map(|name| column(&name?)).collect()
+    names.map(|name| owner_named(&name?)).collect()
 }
 
 pub(super) fn knows(connection: &Connection, account: &Account) -> Result<bool, Error> {
