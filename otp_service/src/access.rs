@@ -75,7 +75,7 @@ struct Row(&'static str, Access, Access, Access);
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
 /// is `Yes` here. Root is not in the table: root may everything. `export` has a
 /// setting of its own.
-const TABLE: [Row; 21] = {
+const TABLE: [Row; 25] = {
     use Access::{No, WithCode, Yes};
     [
         // verb            others  self_service  own store
@@ -102,6 +102,11 @@ const TABLE: [Row; 21] = {
         Row("rename", No, No, WithCode),
         Row("unlock", No, No, WithCode),
         Row("audit", No, No, Yes),
+        // What opens a disk is root's alone.
+        Row("disk_key", No, No, No),
+        Row("disk_enrol", No, No, No),
+        Row("disk_remove", No, No, No),
+        Row("unseal", No, No, No),
     ]
 };
 

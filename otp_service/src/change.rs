@@ -70,7 +70,10 @@ impl Service {
     }
 
     pub(crate) fn unlock(&self, asked: &Asked, unlock: &Unlock) -> Result<Outcome, Stop> {
-        let account = self.own_account(asked.peer, &unlock.account)?;
+        let account = match Account::stored(&unlock.account) {
+            Ok(account) if account.is_volume() && asked.peer.role == Role::Root => account,
+            _ => self.own_account(asked.peer, &unlock.account)?,
+        };
         let key = unlock.key.as_deref().map(fingerprint).transpose()?;
         let owners = self.store.owners(Some(&account))?;
         if owners.is_empty() {
@@ -235,7 +238,7 @@ impl Service {
     }
 
     /// The same, beginning with the record `new` where there is none.
-    fn change_or_begin(
+    pub(crate) fn change_or_begin(
         &self,
         asked: &Asked,
         owner: &Owner,
@@ -307,6 +310,10 @@ impl Service {
             | Ask::List(_)
             | Ask::Key(_)
             | Ask::Status {}
+            | Ask::DiskKey(_)
+            | Ask::DiskEnrol(_)
+            | Ask::DiskRemove(_)
+            | Ask::Unseal(_)
             | Ask::Audit(_) => return Err(missing()),
         };
         let account = self.own_account(asked.peer, account)?;

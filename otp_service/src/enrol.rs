@@ -78,7 +78,7 @@ impl Service {
         Ok((Some(set), codes))
     }
 
-    fn enrolled(
+    pub(crate) fn enrolled(
         &self,
         account: &Account,
         owner: &Owner,
@@ -112,7 +112,7 @@ pub(crate) fn shown(codes: &[ScratchCode]) -> Vec<SecretText> {
     codes.iter().filter_map(|code| SecretText::new(&code.grouped())).collect()
 }
 
-fn new_credential(ask: &Enrol, account: &Account, now: UnixTime) -> Result<Credential, Stop> {
+pub(crate) fn new_credential(ask: &Enrol, account: &Account, now: UnixTime) -> Result<Credential, Stop> {
     let algorithm: Algorithm = ask.algorithm.parse().map_err(Stop::invalid)?;
     let factor = match (ask.kind.as_str(), ask.period) {
         ("hotp", None) => Factor::Hotp { next: 0 },

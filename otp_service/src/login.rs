@@ -7,7 +7,7 @@ use otp_core::decide::{Accepted, Admission, Attempt, Shown, admit, decide, decoy
 use otp_core::grant::{self, Boot, Origin};
 use otp_core::record::is_service;
 use otp_core::scratch::{Salt, ScratchHash};
-use otp_core::{Account, CredentialId, Input, Owner, Record, Refusal, Verdict};
+use otp_core::{Account, CredentialId, Input, Owner, Record, Refusal, Verdict, Volume};
 use otp_store::{AuditRow, Whose};
 use otp_wire::message::{MAX_KEYS, Outcome, Verify};
 use otp_wire::{Ask, Login, SecretText};
@@ -17,6 +17,9 @@ use crate::account::{self, Found};
 use crate::lines;
 use crate::scratch::{Busy, Hasher};
 use crate::service::{Asked, Decision, Service, Stop};
+
+/// What stands for the PAM service where a volume is opened.
+pub(crate) const DISK_SERVICE: &str = "luks";
 
 /// A login whose names have been checked.
 pub(crate) struct Checked {
@@ -31,6 +34,23 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
+    /// Somebody who wants a volume open: root's own front end asks.
+    pub(crate) fn of_volume(volume: &Volume) -> Self {
+        let account = Account::of_volume(volume);
+        Self {
+            login: otp_store::Login { account, keys: vec![] },
+            service: DISK_SERVICE.to_owned(),
+            claimed_by: None,
+            address: None,
+            connection: None,
+            boot: None,
+        }
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.login.account
+    }
+
     pub(crate) fn shown(&self) -> Shown<'_> {
         if self.claimed_by.is_none() {
             Shown::Fact { service: &self.service, keys: &self.login.keys }
@@ -144,9 +164,24 @@ impl Service {
 
     pub(crate) fn verify(&self, asked: &Asked, ask: &Verify) -> Result<Outcome, Stop> {
         let (checked, only) = (check(asked, &ask.login)?, only(ask.credential.as_deref())?);
-        let (input, hashes) = self.read_input(&Whose::Login(checked.login.clone()), &ask.code)?;
-        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login));
-        let connections = self.settings.connection_grants;
+        let row = audit_row(asked, &ask.login);
+        self.judge(asked, checked, only, &ask.code, row, |checked, verdict, _| {
+            answer(verdict, |refusal| checked.refused(refusal))
+        })
+    }
+
+    /// Judges a code and says what comes of it, by the record that is kept.
+    pub(crate) fn judge(
+        &self,
+        asked: &Asked,
+        checked: Checked,
+        only: Option<CredentialId>,
+        code: &SecretText,
+        row: AuditRow,
+        outcome: impl FnOnce(&Checked, Verdict, Option<&Record>) -> Outcome + Send + 'static,
+    ) -> Result<Outcome, Stop> {
+        let (input, hashes) = self.read_input(&Whose::Login(checked.login.clone()), code)?;
+        let (now, limits, connections) = (asked.now, self.settings.limits, self.settings.connection_grants);
         self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
             let row = of_owner(row, record.as_ref());
             let (verdict, record) = match record {
@@ -163,7 +198,7 @@ impl Service {
                 None => (decoy(&input, now), None),
             };
             let audit = vec![judged(row, &verdict)];
-            let outcome = answer(verdict, |refusal| checked.refused(refusal));
+            let outcome = outcome(&checked, verdict, record.as_ref());
             Decision { record, audit, outcome }
         })
     }

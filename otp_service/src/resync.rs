@@ -1,22 +1,38 @@
 //! `resync` and `set_back`: two codes in a row bring device and verifier together again.
 
-use otp_core::Input;
 use otp_core::decide::decoy;
 use otp_core::resync::{Resync, resync};
 use otp_core::set_back::{NotSetBack, SetBack, set_back};
+use otp_core::{CredentialId, Input, Record, Verdict};
 use otp_store::{AuditRow, Whose};
 use otp_wire::SecretText;
 use otp_wire::message::{self, CredentialName, Outcome};
 
-use crate::login::{answer, audit_row, check, judged, of_owner, only};
+use crate::login::{Checked, answer, audit_row, check, judged, of_owner, only};
 use crate::service::{Asked, Decision, Service, Stop};
 
 impl Service {
-    /// Judges two consecutive codes, at the same door as a login.
     pub(crate) fn resync(&self, asked: &Asked, ask: &message::Resync) -> Result<Outcome, Stop> {
         let (checked, only) = (check(asked, &ask.login)?, only(ask.credential.as_deref())?);
-        let codes = inputs(&ask.codes);
-        let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login));
+        let row = audit_row(asked, &ask.login);
+        let [first, second] = &ask.codes;
+        self.judge_two(asked, checked, only, [first, second], row, |checked, verdict, _| {
+            answer(verdict, |refusal| checked.refused(refusal))
+        })
+    }
+
+    /// Judges two consecutive codes, at the same door as a login.
+    pub(crate) fn judge_two(
+        &self,
+        asked: &Asked,
+        checked: Checked,
+        only: Option<CredentialId>,
+        codes: [&SecretText; 2],
+        row: AuditRow,
+        outcome: impl FnOnce(&Checked, Verdict, Option<&Record>) -> Outcome + Send + 'static,
+    ) -> Result<Outcome, Stop> {
+        let codes = inputs(codes);
+        let (now, limits) = (asked.now, self.settings.limits);
         self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
             let row = of_owner(row, record.as_ref());
             let (verdict, record) = match record {
@@ -30,7 +46,8 @@ impl Service {
             };
             let row = judged(row, &verdict);
             let audit = vec![AuditRow { reason: format!("resync: {}", row.reason), ..row }];
-            Decision { record, audit, outcome: answer(verdict, |refusal| checked.refused(refusal)) }
+            let outcome = outcome(&checked, verdict, record.as_ref());
+            Decision { record, audit, outcome }
         })
     }
 
@@ -39,7 +56,7 @@ impl Service {
         let name = CredentialName { account: ask.account.clone(), credential: ask.credential.clone() };
         let (owner, id) = self.named(asked, &name)?;
         let (used, ahead) = self.store.accepted(&owner, &id, asked.now)?;
-        let (codes, now) = (inputs(&ask.codes), asked.now);
+        let (codes, now) = (inputs([&ask.codes[0], &ask.codes[1]]), asked.now);
         self.change(asked, &owner, None, format!("set the last step of {id} back"), move |record| {
             let credential = record.credentials.iter_mut().find(|credential| credential.id == id);
             let credential = credential.ok_or_else(|| format!("no credential {id}"))?;
@@ -54,7 +71,6 @@ impl Service {
     }
 }
 
-fn inputs(codes: &[SecretText; 2]) -> [Input; 2] {
-    let [first, second] = codes;
-    [first, second].map(|code| Input::parse(code.expose().as_bytes()))
+fn inputs(codes: [&SecretText; 2]) -> [Input; 2] {
+    codes.map(|code| Input::parse(code.expose().as_bytes()))
 }

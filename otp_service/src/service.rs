@@ -167,6 +167,10 @@ impl Service {
             Ask::KeyGrant(grant) => self.key_grant(asked, &grant),
             Ask::KeyPolicy(policy) => self.key_policy(asked, &policy),
             Ask::KeyRemove(name) => self.key_remove(asked, &name),
+            Ask::DiskKey(key) => self.disk_key(asked, &key),
+            Ask::DiskEnrol(enrol) => self.disk_enrol(asked, &enrol),
+            Ask::DiskRemove(name) => self.disk_remove(asked, &name),
+            Ask::Unseal(unseal) => self.unseal(asked, &unseal),
         }
     }
 
@@ -237,7 +241,7 @@ impl Service {
 /// The answer as it is kept for a repeated request: without secrets.
 fn remembered(outcome: &Outcome) -> Vec<u8> {
     let kept = match outcome {
-        Outcome::Enrolled(_) | Outcome::Exported(_) | Outcome::Scratch(_) => {
+        Outcome::Enrolled(_) | Outcome::Exported(_) | Outcome::Scratch(_) | Outcome::Unsealed(_) => {
             &Outcome::Invalid("This was done already; its secrets are shown only once.".to_owned())
         }
         other => other,

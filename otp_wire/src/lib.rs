@@ -21,7 +21,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-pub use message::{Ask, Everything, Login, LoginsOnly, Outcome, Reply, Request, RequestId, Scope, Verify};
+pub use message::{Ask, DisksOnly, Everything, Login, LoginsOnly, Outcome, Reply, Request, RequestId, Scope, Verify};
 pub use secret_text::SecretText;
 pub use socket::SocketVerifier;
 pub use spawn::SpawnVerifier;

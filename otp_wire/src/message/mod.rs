@@ -9,6 +9,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub mod disk;
 pub mod export;
 pub mod import;
 pub mod login;
@@ -17,6 +18,7 @@ pub mod report;
 
 use crate::SecretText;
 
+pub use disk::{DiskEnrol, DiskKey, Unseal, VolumeName};
 pub use export::{Export, Exported};
 pub use import::{Import, Imported, ImportedFactor};
 pub use login::{Login, MAX_KEYS, Verify};
@@ -64,6 +66,8 @@ impl RequestId {
 pub trait Scope: fmt::Debug + PartialEq + Eq + 'static {
     /// `T`, or nothing where it isn't spoken about.
     type Of<T: Word>: Word;
+    /// `T`, where volumes are unlocked, or nothing.
+    type OfDisks<T: Word>: Word;
 }
 
 /// What may stand in a message.
@@ -79,16 +83,27 @@ pub enum Everything {}
 #[derive(Debug, PartialEq, Eq)]
 pub enum LoginsOnly {}
 
+/// `unseal`: whatever unlocks a volume.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DisksOnly {}
+
 /// What isn't spoken about; there is no such value, and reading one fails.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Nothing {}
 
 impl Scope for Everything {
     type Of<T: Word> = T;
+    type OfDisks<T: Word> = T;
 }
 
 impl Scope for LoginsOnly {
     type Of<T: Word> = Nothing;
+    type OfDisks<T: Word> = Nothing;
+}
+
+impl Scope for DisksOnly {
+    type Of<T: Word> = Nothing;
+    type OfDisks<T: Word> = T;
 }
 
 /// A request.
@@ -169,6 +184,15 @@ pub enum Ask<S: Scope = Everything> {
     KeyRemove(S::Of<KeyName>),
     /// What happened? [`Outcome::Audit`].
     Audit(S::Of<AuditFilter>),
+    /// Keep the key of a volume's key slot. [`Outcome::Done`].
+    DiskKey(S::Of<DiskKey>),
+    /// A credential for a volume. [`Outcome::Enrolled`].
+    DiskEnrol(S::Of<DiskEnrol>),
+    /// Forget a volume's key, and revoke its credentials. [`Outcome::Done`].
+    DiskRemove(S::Of<VolumeName>),
+    /// Is this code right for the volume? Spends it. [`Outcome::Unsealed`] or
+    /// [`Outcome::Refused`].
+    Unseal(S::OfDisks<Unseal>),
 }
 
 impl<S: Scope> Ask<S> {
@@ -198,6 +222,10 @@ impl<S: Scope> Ask<S> {
             Self::KeyGrant(_) => "key_grant",
             Self::KeyRemove(_) => "key_remove",
             Self::Audit(_) => "audit",
+            Self::DiskKey(_) => "disk_key",
+            Self::DiskEnrol(_) => "disk_enrol",
+            Self::DiskRemove(_) => "disk_remove",
+            Self::Unseal(_) => "unseal",
         }
     }
 }
@@ -214,7 +242,8 @@ pub struct Reply<S: Scope = Everything> {
     pub outcome: Outcome<S>,
 }
 
-/// What may be answered. Only [`Outcome::Accepted`] and [`Outcome::Pass`] let anybody in.
+/// What may be answered. Only [`Outcome::Accepted`] and [`Outcome::Pass`] let anybody in;
+/// [`Outcome::Unsealed`] opens a volume.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, bound = "")]
 pub enum Outcome<S: Scope = Everything> {
@@ -263,6 +292,9 @@ pub enum Outcome<S: Scope = Everything> {
     Enrolled(S::Of<Box<Enrolled>>),
     /// What was asked for, secrets included, once.
     Exported(S::Of<Vec<Exported>>),
+    /// The code was right, and is spent: the key of the volume's key slot, in
+    /// base32, once.
+    Unsealed(S::OfDisks<SecretText>),
     /// What is enrolled.
     Listing(S::Of<Vec<OwnerRow>>),
     /// How the verifier is.
