@@ -43,7 +43,7 @@ fn judge(mut record: Record) {
         let attempt =
             Attempt { account, shown, input: &input, hashes: &[], only: None, limits, terms: Terms::default() };
         record = decide(record, &attempt, NOW).1;
-        let codes = Resync { account, shown, codes: [&input, &input], only: None, limits, terms: Terms::default() };
+        let codes = Resync { account, shown, codes: [&input, &input], only: None, limits };
         record = resync(record, &codes, NOW).1;
     }
 }
