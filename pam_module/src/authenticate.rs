@@ -5,6 +5,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Instant;
 
 use otp_core::Account;
+use otp_wire::message::Terms;
 use otp_wire::{Ask, DEADLINE, Error, Login, LoginsOnly, Outcome, Request, SecretText, Verifier, Verify, syslog};
 use pam::constants::PamResultCode;
 
@@ -153,7 +154,7 @@ impl<H: Host> Call<'_, H> {
             let why = "no publickey in SSH_AUTH_INFO_0; in sshd_config set AuthenticationMethods publickey,keyboard-interactive";
             return Break(End::Refused(format!("{account}: {why}")));
         }
-        Continue(Login { account, keys, service, address, connection: None, tty })
+        Continue(Login { account, keys, service, address, connection: None, tty, terms: Terms::default() })
     }
 
     fn needs_key(&self, under_sshd: bool) -> bool {
@@ -171,9 +172,9 @@ impl<H: Host> Call<'_, H> {
         let account = &login.account;
         match self.ask(account, &request) {
             Ok(Outcome::Pass {}) => Break(End::Passed(account.clone())),
-            Ok(Outcome::Absent {}) if self.options.nullok => Break(End::NotOurs(account.clone())),
+            Ok(Outcome::Absent { .. }) if self.options.nullok => Break(End::NotOurs(account.clone())),
             Ok(Outcome::Ask { line, .. }) => Continue(line),
-            Ok(Outcome::Absent {} | Outcome::Refused { .. }) => Continue(None),
+            Ok(Outcome::Absent { .. } | Outcome::Refused { .. }) => Continue(None),
             other => unusable(account, other),
         }
     }
@@ -228,7 +229,7 @@ fn answered(answer: &Result<Outcome<LoginsOnly>, Error>) -> &'static str {
     match answer {
         Ok(Outcome::Pass {}) => "no code needed",
         Ok(Outcome::Ask { .. }) => "ask",
-        Ok(Outcome::Absent {}) => "nothing enrolled",
+        Ok(Outcome::Absent { .. }) => "nothing enrolled",
         Ok(Outcome::Accepted { .. }) => "accepted",
         Ok(Outcome::Refused { .. }) => "refused",
         Ok(_) => "not decided",

@@ -11,5 +11,6 @@ mod disks;
 mod export;
 mod import;
 mod logins;
+mod terms;
 
 use common::world;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use otp_wire::Reply;
-use otp_wire::message::{Reason, VERSION};
+use otp_wire::message::{Reason, Terms, VERSION};
 
 use super::*;
 
@@ -121,7 +121,12 @@ fn ask(line: Option<&str>) -> Outcome<LoginsOnly> {
 }
 
 fn accepted() -> Outcome<LoginsOnly> {
-    Outcome::Accepted { credential: Some("k3f7q2mz".into()), label: Some("phone".into()), scratch_left: None }
+    Outcome::Accepted {
+        credential: Some("k3f7q2mz".into()),
+        label: Some("phone".into()),
+        scratch_left: None,
+        digits: None,
+    }
 }
 
 fn refused() -> Outcome<LoginsOnly> {
@@ -134,7 +139,7 @@ fn answers() -> Vec<Result<Outcome<LoginsOnly>, Error>> {
     vec![
         Ok(Outcome::Pass {}),
         Ok(ask(None)),
-        Ok(Outcome::Absent {}),
+        Ok(Outcome::Absent { now: 0 }),
         Ok(accepted()),
         Ok(refused()),
         Ok(Outcome::Denied(text())),
@@ -207,6 +212,7 @@ fn the_verifier_is_told_who_asks() {
         address: Some("192.0.2.7".into()),
         connection: None,
         tty: Some("ssh".into()),
+        terms: Terms::default(),
     };
     assert_eq!(asked[0].login, expected);
     assert_eq!(asked[1].code.as_deref(), Some(CODE));
