@@ -14,7 +14,7 @@ use crate::service::{Asked, Decision, Service, Stop};
 impl Service {
     /// Judges two consecutive codes, at the same door as a login.
     pub(crate) fn resync(&self, asked: &Asked, ask: &message::Resync) -> Result<Outcome, Stop> {
-        let (checked, only) = (check(asked, &ask.login)?, only(ask.credential.as_deref())?);
+        let (checked, only) = (check(asked, &ask.login, &[])?, only(ask.credential.as_deref())?);
         let codes = inputs(&ask.codes);
         let (now, limits, row) = (asked.now, self.settings.limits, audit_row(asked, &ask.login));
         self.transact(asked, Whose::Login(checked.login.clone()), move |record| {

@@ -7,6 +7,7 @@ mod common;
 
 mod access;
 mod credentials;
+mod delegates;
 mod export;
 mod import;
 mod logins;
