@@ -79,7 +79,7 @@ impl Checked {
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) -> Outcome {
-        let line = if self.proven() { lines::told(refusal, self.by_key()) } else { lines::NEUTRAL.to_owned() };
+        let line = if self.proven() { lines::told(refusal, self.by_key()) } else { String::new() };
         Outcome::Refused { reason: lines::reason(refusal), line }
     }
 }
