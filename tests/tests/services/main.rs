@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
 
+mod lock;
 mod login;
 mod passwords;
 mod su;
 mod sudo;
 mod system;
+mod web;

@@ -2,7 +2,7 @@
 //! it, and three people.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -14,6 +14,8 @@ use otp_wire::{Ask, Outcome};
 
 /// The module, in a place that every user reads.
 pub const MODULE: &str = "/run/pam_oathgate.so";
+/// Our own program that calls PAM, in such a place too.
+pub const HOST: &str = "/run/pam_host";
 /// The prompt.
 pub const CODE: &str = "Verification code: ";
 /// Everybody's password, and what shadow(5) has of it.
@@ -72,12 +74,16 @@ impl System {
         ] {
             fs::write(etc.path().join(name), text).unwrap();
         }
-        private(&etc.path().join("shadow"));
+        // For unix_chkpwd(8), by which pam_unix asks where it has no rights.
+        let shadow = etc.path().join("shadow");
+        chown(&shadow, Some(0), Some(42)).unwrap();
+        fs::set_permissions(&shadow, Permissions::from_mode(0o640)).unwrap();
         fs::create_dir(etc.path().join("pam.d")).unwrap();
         fs::copy("/etc/ld.so.cache", etc.path().join("ld.so.cache")).unwrap();
         let module = module();
         let service = Self::serve(settings, etc.path());
         fs::copy(module, MODULE).unwrap();
+        fs::copy(env!("CARGO_BIN_EXE_pam_host"), HOST).unwrap();
         Self { service, etc }
     }
 
@@ -114,7 +120,7 @@ impl System {
     /// The same, for root's eyes.
     pub fn write_private(&self, name: &str, text: &str) {
         self.write(name, text);
-        private(&self.etc.path().join(name));
+        fs::set_permissions(self.etc.path().join(name), Permissions::from_mode(0o600)).unwrap();
     }
 
     /// A device for an account.
@@ -130,10 +136,6 @@ impl System {
         let logins = rows.into_iter().filter(|row: &AuditRow| !row.service.is_empty());
         logins.map(|row| (row.account, row.service, row.verdict == "accept", row.peer)).collect()
     }
-}
-
-fn private(path: &Path) {
-    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A command of `user`'s.
