@@ -26,6 +26,12 @@ pub enum Shown<'a> {
         /// The keys.
         keys: &'a [Fingerprint],
     },
+    /// A delegate comes for the account, without a key, at the service that the
+    /// settings allow it. It always needs a code.
+    Delegate {
+        /// The PAM service.
+        service: &'a str,
+    },
     /// The account's own uid claims to have come by this key.
     Claim {
         /// The key.
@@ -260,13 +266,17 @@ impl Candidates {
             let (ids, asking) = (entry.credentials.clone(), vec![]);
             Self { ids, proof, asks: entry.policy.asks(now), asking }
         };
-        // The policy of a way in without a key says nothing about a key.
+        // A policy of no code is root's word for root's own doors; here somebody
+        // else says which way it is.
         let unbound = |entry: &Entry, proof| Self { asks: true, ..one(entry, proof) };
         match shown {
             Shown::Fact { service, keys: [] } => {
                 record.entry(account, None).map(|entry| one(entry, Proof::Service(service.to_owned())))
             }
             Shown::Fact { keys, .. } => Self::of_keys(record, account, keys, now),
+            Shown::Delegate { service } => {
+                record.entry(account, None).map(|entry| unbound(entry, Proof::Service(service.to_owned())))
+            }
             Shown::Claim { key } => {
                 let found = match key.and_then(|key| Some((key, record.entry(account, Some(&key))?))) {
                     Some((key, entry)) => Some(one(entry, Proof::ClaimedKey(key))),

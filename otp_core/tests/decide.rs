@@ -146,9 +146,13 @@ fn digits_come_from_the_record() {
 #[test]
 fn who_is_unknown_is_not_enrolled() {
     let nothing = Refusal::NotEnrolled;
-    for shown in
-        [with_keys(&[key(9)]), without_key("su"), Shown::Claim { key: Some(key(9)) }, Shown::Claim { key: None }]
-    {
+    for shown in [
+        with_keys(&[key(9)]),
+        without_key("su"),
+        Shown::Delegate { service: "web" },
+        Shown::Claim { key: Some(key(9)) },
+        Shown::Claim { key: None },
+    ] {
         let (verdict, kept) = try_code(record(), shown, &code_at(1, NOW), NOW);
         assert_eq!((refusal(&verdict), kept.doors.len()), (nothing, 0));
         assert_eq!(admitted(&record(), shown, NOW), Admission::Refuse(nothing));
@@ -167,7 +171,8 @@ fn an_unbound_entry_is_asked_where_the_key_is_unknown() {
         record.entries.push(entry(None, &[5]));
         record
     };
-    for shown in [with_keys(&[key(9)]), without_key("su"), Shown::Claim { key: Some(key(9)) }] {
+    let delegate = Shown::Delegate { service: "web" };
+    for shown in [with_keys(&[key(9)]), without_key("su"), delegate, Shown::Claim { key: Some(key(9)) }] {
         assert!(
             matches!(admitted(&open(), shown, NOW), Admission::Ask { label: Some(l), closed: None } if l.as_str() == "device-5")
         );
@@ -184,6 +189,18 @@ fn an_unknown_key_never_passes_by_the_unbound_entrys_policy() {
     record.entries.push(Entry { policy: Policy::None { until: None }, ..entry(None, &[1]) });
     assert!(matches!(admitted(&record, with_keys(&[key(9)]), NOW), Admission::Ask { .. }));
     assert!(matches!(admitted(&record, Shown::Claim { key: Some(key(9)) }, NOW), Admission::Ask { .. }));
+}
+
+#[test]
+fn a_delegate_never_passes_without_a_code_and_has_its_services_door() {
+    let mut record = record();
+    record.entries.push(Entry { policy: Policy::None { until: None }, ..entry(None, &[1]) });
+    let delegate = Shown::Delegate { service: "web" };
+    assert!(matches!(admitted(&record, delegate, NOW), Admission::Ask { .. }));
+    assert_eq!(admitted(&record, without_key("web"), NOW), Admission::Pass, "root's own word");
+    let (_, kept) = try_code(record, delegate, WRONG, NOW);
+    assert_eq!((failures(&kept, &Proof::Service("web".to_owned())), failures(&kept, &Proof::Uid)), (1, 0));
+    assert!(accepts(&try_code(kept, delegate, &code_at(1, NOW), NOW).0, 1));
 }
 
 #[test]

@@ -33,7 +33,7 @@ enum Typed {
     Nonsense,
 }
 
-fn doors() -> [(&'static str, Shown<'static>); 8] {
+fn doors() -> [(&'static str, Shown<'static>); 9] {
     // Keys in statics would need a const constructor; the leak is a test's.
     let keys = |number| Shown::Fact { service: "sshd", keys: Box::leak(Box::new([key(number)])) };
     [
@@ -44,6 +44,7 @@ fn doors() -> [(&'static str, Shown<'static>); 8] {
         ("claim 1", Shown::Claim { key: Some(key(1)) }),
         ("claim 3", Shown::Claim { key: Some(key(3)) }),
         ("su", Shown::Fact { service: "su", keys: &[] }),
+        ("web", Shown::Delegate { service: "web" }),
         ("uid", Shown::AnyEntry),
     ]
 }

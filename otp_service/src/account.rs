@@ -35,6 +35,22 @@ pub fn find(peer: Peer, name: &str) -> Result<Found, String> {
     })
 }
 
+/// Finds the account that a delegate names. Unknown, too, is who is in none of
+/// `groups`, so that nobody learns who exists, and every name of uid 0.
+///
+/// # Errors
+/// When the user database can't be asked; nothing may be decided then.
+pub fn find_member(name: &str, groups: &[Gid]) -> Result<Found, String> {
+    if name.parse::<Account>().is_err() {
+        return Ok(Found::Unknown);
+    }
+    let failed = |why| format!("user database: {why}");
+    let user = of_name(name).map_err(failed)?.filter(|user| user.uid != 0);
+    let Some(user) = user else { return Ok(Found::Unknown) };
+    let member = groups_of(&user).map_err(failed)?.iter().any(|group| groups.contains(group));
+    Ok(if member { canonical(&user) } else { Found::Unknown })
+}
+
 fn canonical(user: &Entry) -> Found {
     user.name.parse().map_or(Found::Unknown, Found::Account)
 }
@@ -57,6 +73,33 @@ fn of_name(name: &str) -> std::io::Result<Option<Entry>> {
     Ok(nix::unistd::User::from_name(name)?.map(entry))
 }
 
+/// A user's own group and all others (getgrouplist(3)).
+#[cfg(not(target_feature = "crt-static"))]
+fn groups_of(user: &Entry) -> std::io::Result<Vec<Gid>> {
+    let name = std::ffi::CString::new(user.name.as_str())?;
+    Ok(nix::unistd::getgrouplist(&name, Gid::from_raw(user.gid))?)
+}
+
+/// The gid of a group, if it exists.
+#[cfg(not(target_feature = "crt-static"))]
+#[must_use]
+pub fn gid_of(group: &str) -> Option<Gid> {
+    nix::unistd::Group::from_name(group).ok().flatten().map(|group| group.gid)
+}
+
+/// As for [`of_name`]; without groups there are no delegates.
+#[cfg(target_feature = "crt-static")]
+fn groups_of(_: &Entry) -> std::io::Result<Vec<Gid>> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// As for [`of_name`].
+#[cfg(target_feature = "crt-static")]
+#[must_use]
+pub fn gid_of(_: &str) -> Option<Gid> {
+    None
+}
+
 /// A static program must not load the libraries of the system's other sources:
 /// they belong to another libc.
 #[cfg(target_feature = "crt-static")]
@@ -67,6 +110,25 @@ fn of_name(name: &str) -> std::io::Result<Option<Entry>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_members_of_a_group_have_a_delegate() {
+        // On every Debian, man's own group is man, and it is in no other.
+        let group = |name| gid_of(name).unwrap();
+        let man = Found::Account("man".parse().unwrap());
+        assert_eq!(find_member("man", &[group("man")]).unwrap(), man);
+        assert_eq!(find_member("man", &[group("bin"), group("man")]).unwrap(), man);
+        for (name, groups) in [
+            ("man", &[group("bin")][..]),
+            ("man", &[]),
+            ("root", &[group("root")]),
+            ("no-such-account", &[group("man")]),
+            ("man\n", &[group("man")]),
+            ("", &[group("man")]),
+        ] {
+            assert_eq!(find_member(name, groups).unwrap(), Found::Unknown, "{name:?}");
+        }
+    }
 
     #[test]
     fn names_are_the_systems() {

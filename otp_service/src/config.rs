@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::Failure;
 use crate::access::Export;
+use crate::delegate;
 
 /// The system's settings.
 pub const SYSTEM: &str = "/etc/oathgate/oathgate.toml";
@@ -38,6 +39,8 @@ pub struct Config {
     pub connection_grants: Option<bool>,
     /// The user who may ask which keys are enrolled (AuthorizedKeysCommandUser).
     pub keys_reader: Option<String>,
+    /// System accounts that ask for others: `[[delegate]]`.
+    pub delegate: Option<Vec<delegate::Setting>>,
     /// How many failures lock: `usual` or `pci`.
     pub profile: Option<Profile>,
     /// A user's store may lie on a network file system.
@@ -115,6 +118,12 @@ mod tests {
         {
             fs::write(&path, format!("export = \"{text}\"\n")).unwrap();
             assert_eq!(Config::load(&path).unwrap().export, Some(rule));
+        }
+        let delegate = "[[delegate]]\nuser = \"www-data\"\nservice = \"nginx\"\ngroup = \"staff\"\n";
+        fs::write(&path, delegate.repeat(2)).unwrap();
+        assert_eq!(Config::load(&path).unwrap().delegate.unwrap().len(), 2);
+        for bad in [delegate.replace("group", "groups"), delegate.replace("group = \"staff\"\n", "")] {
+            assert!(Config::parse(&bad).is_err(), "{bad}");
         }
         for bad in ["export = \"everybody\"", "isuer = \"host\"", "self_service = \"yes\"", "verifier = \"guess\"", "["]
         {

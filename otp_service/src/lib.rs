@@ -14,6 +14,7 @@ pub mod arguments;
 pub mod boot;
 pub mod change;
 pub mod config;
+pub mod delegate;
 pub mod disk;
 pub mod enrol;
 pub mod export;

@@ -1,11 +1,10 @@
 //! What people are told. Who has proven a first factor is told why; everybody
-//! else gets one neutral line.
+//! else nothing: the program that asked says in the end that they are refused,
+//! and a line of ours before that would tell that the code was it, and not the
+//! password.
 
 use otp_core::Refusal;
 use otp_wire::message::Reason;
-
-/// The line for everybody who has proven nothing yet.
-pub const NEUTRAL: &str = "Login refused.";
 
 /// The reason on the wire.
 #[must_use]

@@ -14,6 +14,7 @@ use otp_wire::{Ask, Login, SecretText};
 
 use crate::access::Role;
 use crate::account::{self, Found};
+use crate::delegate::{self, Delegate};
 use crate::lines;
 use crate::scratch::{Busy, Hasher};
 use crate::service::{Asked, Decision, Service, Stop};
@@ -26,14 +27,24 @@ pub(crate) struct Checked {
     /// Where it leads; [`Account::nobody`] for an account that doesn't exist.
     pub(crate) login: otp_store::Login,
     service: String,
-    /// Whose claims these are; `None` where root says so.
-    claimed_by: Option<u32>,
+    word: Word,
     address: Option<String>,
     connection: Option<String>,
     boot: Option<Boot>,
     terms: Terms,
     /// Seconds of grace that root's PAM stack gives.
     grace: Option<u64>,
+}
+
+/// Whose word a login's fields are.
+#[derive(Clone, Copy)]
+enum Word {
+    /// Root's: facts.
+    Root,
+    /// A delegate's, about somebody who has proven nothing yet.
+    Delegate(u32),
+    /// The account's own uid's: claims.
+    Own(u32),
 }
 
 impl Checked {
@@ -43,7 +54,7 @@ impl Checked {
         Self {
             login: otp_store::Login { account, keys: vec![] },
             service: DISK_SERVICE.to_owned(),
-            claimed_by: None,
+            word: Word::Root,
             address: None,
             connection: None,
             boot: None,
@@ -57,22 +68,26 @@ impl Checked {
     }
 
     pub(crate) fn shown(&self) -> Shown<'_> {
-        if self.claimed_by.is_none() {
-            Shown::Fact { service: &self.service, keys: &self.login.keys }
-        } else {
-            Shown::Claim { key: self.login.keys.first().copied() }
+        match self.word {
+            Word::Root => Shown::Fact { service: &self.service, keys: &self.login.keys },
+            Word::Delegate(_) => Shown::Delegate { service: &self.service },
+            Word::Own(_) => Shown::Claim { key: self.login.keys.first().copied() },
         }
     }
 
     /// Whether a first factor was proven, so that the person is told why.
     fn proven(&self) -> bool {
-        self.claimed_by.is_some() || self.by_key()
+        matches!(self.word, Word::Own(_)) || self.by_key()
     }
 
     pub(crate) fn origin(&self) -> Origin<'_> {
+        let claimed_by = match self.word {
+            Word::Root => None,
+            Word::Delegate(uid) | Word::Own(uid) => Some(uid),
+        };
         let (address, connection) = (self.address.as_deref(), self.connection.as_deref());
         let grace = self.grace.map(|seconds| Grace { service: &self.service, seconds });
-        Origin { claimed_by: self.claimed_by, address, connection, boot: self.boot, grace }
+        Origin { claimed_by, address, connection, boot: self.boot, grace }
     }
 
     fn by_key(&self) -> bool {
@@ -90,14 +105,14 @@ impl Checked {
     }
 
     pub(crate) fn refused(&self, refusal: Refusal) -> Outcome {
-        let line = if self.proven() { lines::told(refusal, self.by_key()) } else { lines::NEUTRAL.to_owned() };
+        let line = if self.proven() { lines::told(refusal, self.by_key()) } else { String::new() };
         Outcome::Refused { reason: lines::reason(refusal), line }
     }
 }
 
 impl Service {
     pub(crate) fn begin(&self, asked: &Asked, login: &Login) -> Result<Outcome, Stop> {
-        let checked = check(asked, login)?;
+        let checked = check(asked, login, &self.settings.delegates)?;
         let account = &checked.login.account;
         let owner = self.store.owner_of_login(&checked.login)?;
         let record = self.store.read(owner.as_ref().unwrap_or(&Owner::nobody()))?;
@@ -169,7 +184,7 @@ impl Service {
     }
 
     pub(crate) fn verify(&self, asked: &Asked, ask: &Verify) -> Result<Outcome, Stop> {
-        let (checked, only) = (check(asked, &ask.login)?, only(ask.credential.as_deref())?);
+        let (checked, only) = (check(asked, &ask.login, &self.settings.delegates)?, only(ask.credential.as_deref())?);
         let row = audit_row(asked, &ask.login);
         self.judge(asked, checked, only, &ask.code, row, |checked, verdict, _| {
             answer(verdict, |refusal| checked.refused(refusal))
@@ -286,8 +301,20 @@ impl Service {
     }
 }
 
-pub(crate) fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
-    let account = match account::find(asked.peer, &login.account).map_err(Stop::Undecided)? {
+/// Checks what is said about a login. `delegates` are those who may say it for
+/// others.
+pub(crate) fn check(asked: &Asked, login: &Login, delegates: &[Delegate]) -> Result<Checked, Stop> {
+    let uid = asked.peer.uid;
+    let groups = delegate::groups(delegates, asked.peer, &login.service);
+    let (found, word) = match asked.peer.role {
+        Role::Root => (account::find(asked.peer, &login.account), Word::Root),
+        Role::Account | Role::Owner if groups.is_empty() => (account::find(asked.peer, &login.account), Word::Own(uid)),
+        Role::Account | Role::Owner => (account::find_member(&login.account, &groups), Word::Delegate(uid)),
+    };
+    if matches!(word, Word::Delegate(_)) && !(login.keys.is_empty() && login.connection.is_none()) {
+        return Err(Stop::Denied("A delegate asks for people without a key.".to_owned()));
+    }
+    let account = match found.map_err(Stop::Undecided)? {
         Found::Account(account) => account,
         Found::Unknown => Account::nobody(),
         Found::Foreign => return Err(Stop::Denied("That is another user's account.".to_owned())),
@@ -303,17 +330,16 @@ pub(crate) fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
     if connection.as_ref().is_some_and(|name| !(1..=160).contains(&name.len()) || !name.bytes().all(is_plain)) {
         return Err(Stop::invalid("a connection's name has 1 to 160 printable characters"));
     }
-    let claimed_by = (asked.peer.role != Role::Root).then_some(asked.peer.uid);
     Ok(Checked {
         login: otp_store::Login { account, keys },
         service: login.service.clone(),
-        claimed_by,
         address: login.address.as_deref().and_then(canonical),
         connection,
         boot: asked.boot,
         terms: terms(&login.terms)?,
         // Who only claims things is given none.
-        grace: grace(&login.terms)?.filter(|_| claimed_by.is_none()),
+        grace: grace(&login.terms)?.filter(|_| matches!(word, Word::Root)),
+        word,
     })
 }
 

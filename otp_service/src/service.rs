@@ -11,6 +11,7 @@ use otp_wire::{Ask, frame};
 use crate::access::{Access, Export, Peer, Role, Rules, access};
 use crate::account::{self, Found};
 use crate::boot::ThisBoot;
+use crate::delegate::Delegate;
 use crate::journal::Journal;
 use crate::scratch::Hasher;
 use crate::{harden, lines};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub connection_grants: bool,
     /// The uid that may ask which keys are enrolled, for sshd.
     pub keys_reader: Option<u32>,
+    /// Who asks for others.
+    pub delegates: Vec<Delegate>,
     /// Whether verdicts go to syslog too.
     pub syslog: bool,
 }

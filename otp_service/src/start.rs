@@ -15,6 +15,7 @@ use crate::access::{Export, Peer, Role, Rules};
 use crate::account;
 use crate::arguments::Arguments;
 use crate::config::{self, Config};
+use crate::delegate::Delegate;
 use crate::service::{Service, Settings};
 use crate::{Failure, harden, listen, stdio, upkeep};
 
@@ -109,6 +110,14 @@ impl Plan {
         }
     }
 
+    fn delegates(&self) -> Result<Vec<Delegate>, Failure> {
+        let settings = self.config.delegate.as_deref().unwrap_or_default();
+        if self.user && !settings.is_empty() {
+            return Err(Failure::at("delegate", "a user's own store has none; remove [[delegate]]"));
+        }
+        settings.iter().map(Delegate::find).collect()
+    }
+
     fn settings(&self) -> Result<Settings, Failure> {
         let keys_reader = self.config.keys_reader.as_deref().map(|name| {
             let unknown = || Failure::at("keys_reader", format!("there is no user {name:?}"));
@@ -123,6 +132,7 @@ impl Plan {
             place: self.store.display().to_string(),
             connection_grants: self.config.connection_grants.unwrap_or(true),
             keys_reader: keys_reader.transpose()?,
+            delegates: self.delegates()?,
             syslog: true,
         })
     }

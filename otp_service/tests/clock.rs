@@ -45,6 +45,7 @@ impl World {
             place: String::new(),
             connection_grants: true,
             keys_reader: None,
+            delegates: vec![],
             syslog: false,
         };
         let service = Service::new(Box::new(store), keys, settings);

@@ -58,7 +58,7 @@ impl Host for PamHost<'_> {
     }
 
     fn tell(&mut self, line: &str) {
-        if let (false, Some(conversation)) = (self.silent, self.conversation()) {
+        if let (false, false, Some(conversation)) = (self.silent, line.is_empty(), self.conversation()) {
             // Some hosts answer a message without a reply, and then the
             // message has been shown nevertheless.
             let _ = conversation.send(PAM_ERROR_MSG, line);

@@ -148,7 +148,10 @@ fn judged(outcome: &Outcome) -> Result<Judged<'_>, Failure> {
             scratch_left: *scratch_left,
             ..no
         }),
-        Outcome::Refused { reason, line } => Ok(Judged { reason: Some(*reason), line: Some(line), ..no }),
+        Outcome::Refused { reason, line } => {
+            let line = Some(line.as_str()).filter(|line| !line.is_empty());
+            Ok(Judged { reason: Some(*reason), line, ..no })
+        }
         other => Err(unexpected(other)),
     }
 }

@@ -110,7 +110,8 @@ impl Try {
 
     fn shown(&self) -> Shown<'_> {
         match self.way {
-            0..=3 => Shown::Fact { service: "sshd", keys: &self.keys },
+            0..=2 => Shown::Fact { service: "sshd", keys: &self.keys },
+            3 => Shown::Delegate { service: "web" },
             4 => Shown::Fact { service: "su", keys: &[] },
             5 | 6 => Shown::Claim { key: self.keys.first().copied().filter(|_| self.way == 5) },
             _ => Shown::AnyEntry,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use otp_core::{Algorithm, Digits, Fingerprint, Limits, Secret, otp};
 use otp_service::access::{Export, Peer, Role, Rules};
+use otp_service::delegate::Delegate;
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, Store, place};
 use otp_wire::message::{Enrol, Enrolled, Outcome};
@@ -28,16 +29,26 @@ impl World {
 
     /// One with this setting for `export`.
     pub fn with_export(self_service: bool, export: Export) -> Self {
-        Self::made(Rules { self_service, export }, Limits::Usual, |store| Box::new(store))
+        Self::made(Rules { self_service, export }, Limits::Usual, vec![], |store| Box::new(store))
+    }
+
+    /// One with these delegates.
+    pub fn with_delegates(delegates: Vec<Delegate>) -> Self {
+        Self::made(Rules::default(), Limits::Usual, delegates, |store| Box::new(store))
     }
 
     /// One over whatever `wrap` puts around the store.
     pub fn over(self_service: bool, limits: Limits, wrap: impl FnOnce(SqliteStore) -> Box<dyn Store>) -> Self {
         let export = if self_service { Export::OwnerWithCode } else { Export::Root };
-        Self::made(Rules { self_service, export }, limits, wrap)
+        Self::made(Rules { self_service, export }, limits, vec![], wrap)
     }
 
-    fn made(rules: Rules, limits: Limits, wrap: impl FnOnce(SqliteStore) -> Box<dyn Store>) -> Self {
+    fn made(
+        rules: Rules,
+        limits: Limits,
+        delegates: Vec<Delegate>,
+        wrap: impl FnOnce(SqliteStore) -> Box<dyn Store>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys");
         place::make_folder(&keys).unwrap();
@@ -53,6 +64,7 @@ impl World {
             place: String::new(),
             connection_grants: true,
             keys_reader: None,
+            delegates,
             syslog: false,
         };
         Self { _folder: folder, service: Service::new(wrap(store), keys, settings) }

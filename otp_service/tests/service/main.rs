@@ -7,6 +7,7 @@ mod common;
 
 mod access;
 mod credentials;
+mod delegates;
 mod disks;
 mod export;
 mod import;

@@ -282,7 +282,7 @@ pub enum Outcome<S: Scope = Everything> {
     Refused {
         /// For the log.
         reason: Reason,
-        /// For the person.
+        /// For the person; empty for who has proven nothing yet.
         line: String,
     },
     /// The peer may not ask this; nothing was done. For the person.

@@ -126,6 +126,7 @@ fn one_a_commit(store: &Path, keys: &Path) -> Service {
         place: store.display().to_string(),
         connection_grants: true,
         keys_reader: None,
+        delegates: vec![],
         syslog: true,
     };
     Service::new(Box::new(open), keys, settings)

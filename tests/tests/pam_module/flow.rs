@@ -2,7 +2,7 @@
 
 use oathgate_tests::fake_verifier::Act;
 use oathgate_tests::process::{PATIENCE, Running, run};
-use otp_wire::message::Terms;
+use otp_wire::message::{Reason, Terms};
 use otp_wire::{Ask, Login, Outcome};
 
 use crate::world::{CODE, Pam, WRONG, asks, prompts, refuses, result, usual};
@@ -43,6 +43,17 @@ fn a_wrong_code_is_told_unless_the_host_wants_silence() {
     assert_eq!(loud.text(), told);
     let silent = run(&mut pam.host("su", "alice", &["--silent"]), b"111111\n");
     assert_eq!(silent.text(), "Hidden \"Verification code: \"\nresult PAM_AUTH_ERR\n");
+}
+
+/// In a stack with a password, a line of ours would tell that the code was wrong.
+#[test]
+fn who_has_proven_nothing_is_told_nothing() {
+    let pam = Pam::new("");
+    let _verifier = pam.verifier(|request| match &request.ask {
+        Ask::Begin(_) => Act::Say(asks()),
+        _ => Act::Say(Outcome::Refused { reason: Reason::Wrong, line: String::new() }),
+    });
+    assert_eq!(pam.su("alice", b"111111").text(), "Hidden \"Verification code: \"\nresult PAM_AUTH_ERR\n");
 }
 
 #[test]

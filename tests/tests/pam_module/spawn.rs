@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use oathgate_tests::built::bin;
+use oathgate_tests::namespace::{self, done, empty, lay, module};
 use oathgate_tests::oathgated::{Device, hotp};
 use oathgate_tests::process::{Finished, run};
 use oathgate_tests::sshd::id;
@@ -16,43 +17,23 @@ use otp_wire::frame::MAX_REPLY;
 use otp_wire::socket::exchange;
 use otp_wire::{Ask, DEADLINE, Outcome, Reply, Request};
 
-use crate::world::{Pam, module, prompts, result};
+use crate::world::{Pam, prompts, result};
 
 const PROGRAM: &str = "/usr/libexec/oathgate/oathgated";
-const INSIDE: &str = "OATHGATE_TEST_INSIDE";
-
-/// Runs the test of this name in a namespace, or says that it is there.
 fn inside(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    if !rustix::process::getuid().is_root() {
-        eprintln!("skipped: needs root");
-        return false;
-    }
-    // Built with the whole system in sight.
-    let (_, _) = (module(), bin("oathgated"));
-    let mut again = Command::new("unshare");
-    again.arg("-m").arg(std::env::current_exe().expect("/proc"));
-    again.args(["--exact", &format!("spawn::{test}"), "--include-ignored", "--nocapture"]).env(INSIDE, "1");
-    let finished = run(&mut again, b"");
-    assert!(finished.status.success(), "{}{}", finished.text(), finished.stderr);
-    assert!(finished.text().contains("1 passed"), "{}", finished.text());
-    false
+    namespace::inside(&format!("spawn::{test}"))
 }
 
 /// The system that the package would make, and a PAM stack that uses it.
 fn system(options: &str) -> (Pam, tempfile::TempDir) {
     let folder = tempfile::Builder::new().prefix("oathgate-etc-").tempdir().expect("a temporary folder");
     let etc = folder.path().join("etc");
-    mount(Command::new("cp").arg("-a").arg("/etc").arg(&etc));
+    done(Command::new("cp").arg("-a").arg("/etc").arg(&etc));
     let users = fs::read_to_string(etc.join("passwd")).expect("passwd");
     fs::write(etc.join("passwd"), users + "_oathgate:x:64998:64998::/:/usr/sbin/nologin\n").expect("our folder");
     let program = bin("oathgated");
-    mount(Command::new("mount").arg("--bind").arg(&etc).arg("/etc"));
-    for place in ["/usr/libexec", "/var/lib"] {
-        mount(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=755", "none", place]));
-    }
+    lay(&etc, "/etc");
+    ["/usr/libexec", "/var/lib"].iter().for_each(|place| empty(place));
     fs::create_dir("/usr/libexec/oathgate").expect("our /usr/libexec");
     fs::copy(program, PROGRAM).expect("our /usr/libexec");
     let pam = Pam::new("");
@@ -60,13 +41,8 @@ fn system(options: &str) -> (Pam, tempfile::TempDir) {
     (pam, folder)
 }
 
-fn mount(command: &mut Command) {
-    let finished = run(command, b"");
-    assert!(finished.status.success(), "{command:?}: {}", finished.stderr);
-}
-
 fn init() {
-    mount(Command::new(PROGRAM).arg("--init").env_clear());
+    done(Command::new(PROGRAM).arg("--init").env_clear());
 }
 
 /// Enrols a credential of the running user's without a key, as root.

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use oathgate_tests::cdylib;
 use oathgate_tests::fake_verifier::{Act, FakeVerifier};
+pub use oathgate_tests::namespace::module;
 use oathgate_tests::process::{Finished, run};
 use otp_wire::message::Reason;
 use otp_wire::{Ask, Outcome, Request};
@@ -14,11 +14,6 @@ use otp_wire::{Ask, Outcome, Request};
 pub const CODE: &str = "73051948";
 /// What it says of every other one.
 pub const WRONG: &str = "That code is wrong.";
-
-/// The module under test.
-pub fn module() -> PathBuf {
-    cdylib::release("pam_module", "libpam_oathgate.so")
-}
 
 /// A folder in place of /etc/pam.d, and one for the verifier's socket.
 pub struct Pam {

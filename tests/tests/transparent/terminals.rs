@@ -2,9 +2,7 @@
 
 use oathgate_tests::process::{PATIENCE, Running};
 use oathgate_tests::sshd::Session;
-use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::world::{BOTH, World};
@@ -75,15 +73,12 @@ fn jobs_in_a_login_shell() {
 fn the_window_and_its_changes() {
     let world = World::new();
     let said = BOTH.map(|way| {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&terminal).and_then(|()| unlockpt(&terminal)).unwrap();
+        let (terminal, near) = oathgate_tests::terminal::open();
         let size = |rows, columns| {
             let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 7, ws_ypixel: 9 };
             tcsetwinsize(&terminal, size).unwrap();
         };
         size(33, 111);
-        let path = ptsname(&terminal, Vec::new()).unwrap();
-        let near = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
         let remote = "trap 'stty size; kill $!; exit' WINCH; sleep 100 & stty size; wait";
         let mut command = world.direct(way).ssh(&["-tt"], Some(remote.as_ref()));
         world.arm(way, &mut command);

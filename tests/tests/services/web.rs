@@ -1,0 +1,124 @@
+//! nginx, whose workers run as www-data and ask for others as a delegate.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+
+use base64ct::{Base64, Encoding};
+use oathgate_tests::process::{PATIENCE, Running};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::system::System;
+
+const DELEGATE: &str = "[[delegate]]\nuser = \"www-data\"\nservice = \"nginx\"\ngroup = \"web\"\n";
+
+/// One worker, and nothing that is written down.
+const CONFIG: &str = "\
+load_module /usr/lib/nginx/modules/ngx_http_auth_pam_module.so;
+user www-data;
+worker_processes 1;
+daemon off;
+pid /run/nginx.pid;
+error_log stderr notice;
+events { }
+http {
+    access_log off;
+    client_body_temp_path /run/web-body;
+    proxy_temp_path /run/web-proxy;
+    fastcgi_temp_path /run/web-fastcgi;
+    uwsgi_temp_path /run/web-uwsgi;
+    scgi_temp_path /run/web-scgi;
+    server {
+        listen 127.0.0.1:PORT;
+        root /run/www;
+        location / {
+            auth_pam \"private\";
+            auth_pam_service_name \"nginx\";
+        }
+    }
+}
+";
+
+struct Web {
+    port: u16,
+    server: Running,
+}
+
+impl Web {
+    /// Somebody may take a free port before nginx does: then another one.
+    fn start() -> Self {
+        fs::create_dir("/run/www").unwrap();
+        fs::write("/run/www/page", "the page\n").unwrap();
+        for _ in 0..5 {
+            let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap().port();
+            fs::write("/run/nginx.conf", CONFIG.replace("PORT", &port.to_string())).unwrap();
+            let server = Running::start(Command::new("nginx").args(["-c", "/run/nginx.conf", "-e", "stderr"]));
+            if server.stderr.wait_for("start worker process ", PATIENCE).is_ok() {
+                return Self { port, server };
+            }
+        }
+        panic!("nginx does not start");
+    }
+
+    /// Fetches the page; the status.
+    fn get(&self, login: Option<(&str, &str)>) -> u16 {
+        let authorization = login.map_or(String::new(), |(user, password)| {
+            let credentials = Base64::encode_string(format!("{user}:{password}").as_bytes());
+            format!("Authorization: Basic {credentials}\r\n")
+        });
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /page HTTP/1.0\r\n{authorization}\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("{answer:?} {}", self.server.stderr.so_far()));
+        assert_eq!(status == 200, answer.ends_with("\r\n\r\nthe page\n"), "{answer}");
+        status
+    }
+}
+
+/// Killed, it would leave its worker behind.
+impl Drop for Web {
+    fn drop(&mut self) {
+        let master = Pid::from_raw(self.server.pid().cast_signed()).unwrap();
+        kill_process(master, Signal::TERM).unwrap();
+        self.server.wait(PATIENCE);
+    }
+}
+
+#[test]
+fn a_code_opens_a_page_once() {
+    let Some(system) = System::with("web::a_code_opens_a_page_once", DELEGATE) else { return };
+    system.stack("nginx", "auth required MODULE");
+    let [ann, carl, root] = ["ann", "carl", "root"].map(|account| system.enrol(account));
+    let web = Web::start();
+    assert_eq!(web.get(None), 401);
+    assert_eq!(web.get(Some(("ann", &ann.wrong_code()))), 401);
+    assert_eq!(web.get(Some(("ann", &ann.code(0)))), 200);
+    // A browser sends it with every request, and it counts once.
+    assert_eq!(web.get(Some(("ann", &ann.code(0)))), 401);
+    assert_eq!(web.get(Some(("ann", &ann.code(1)))), 200);
+    assert_eq!(web.get(Some(("carl", &carl.code(0)))), 401, "not in the group");
+    assert_eq!(web.get(Some(("root", &root.code(0)))), 401, "never");
+    assert_eq!(web.get(Some(("no-such-account", "123456"))), 401);
+    assert_eq!(web.get(Some(("ann", &ann.scratch(0)))), 200);
+    let accepted = |peer| system.decided().into_iter().filter(move |row| row.2 && row.3 == peer).count();
+    assert_eq!(accepted(33), 3, "{:?}", system.decided());
+}
+
+#[test]
+fn who_is_no_delegate_is_believed_nothing() {
+    let elsewhere = DELEGATE.replace("nginx", "apache2");
+    let Some(system) = System::with("web::who_is_no_delegate_is_believed_nothing", &elsewhere) else { return };
+    // With nullok, what can't be decided must still shut people out.
+    system.stack("nginx", "auth required MODULE nullok\nauth required pam_permit.so");
+    let ann = system.enrol("ann");
+    let web = Web::start();
+    for (user, password) in [("ann", ann.code(0)), ("bob", "123456".to_owned())] {
+        assert_eq!(web.get(Some((user, &password))), 401, "{user}");
+    }
+    assert_eq!(system.decided().len(), 0, "nothing was judged");
+}
