@@ -56,15 +56,29 @@ pub(crate) struct Sealed {
 }
 
 /// What a sealed secret belongs to; it opens nowhere else.
+#[derive(Clone, Copy)]
 pub(crate) struct Belongs<'a> {
     pub owner: &'a Owner,
-    pub credential: &'a CredentialId,
-    pub algorithm: Algorithm,
+    pub what: What<'a>,
+}
+
+/// What of an owner's it is.
+#[derive(Clone, Copy)]
+pub(crate) enum What<'a> {
+    /// The secret of a credential.
+    Credential(&'a CredentialId, Algorithm),
+    /// The key that scratch codes are hashed with.
+    ScratchKey,
 }
 
 impl Belongs<'_> {
     fn associated_data(&self, key: u32) -> Vec<u8> {
-        format!("oathgate/1\0{}\0{}\0{}\0{key}", self.owner, self.credential, self.algorithm).into_bytes()
+        let owner = self.owner;
+        let text = match self.what {
+            What::Credential(id, algorithm) => format!("oathgate/1\0{owner}\0{id}\0{algorithm}\0{key}"),
+            What::ScratchKey => format!("oathgate/1/scratch\0{owner}\0{key}"),
+        };
+        text.into_bytes()
     }
 }
 
@@ -229,14 +243,15 @@ mod tests {
         let (alice, bob): (Owner, Owner) = ("alice".parse().unwrap(), "bob".parse().unwrap());
         let (one, two) = (CredentialId::from_random([1; 5]), CredentialId::from_random([2; 5]));
         let secret = Secret::copy(b"12345678901234567890").unwrap();
-        let home = Belongs { owner: &alice, credential: &one, algorithm: Algorithm::Sha1 };
+        let home = Belongs { owner: &alice, what: What::Credential(&one, Algorithm::Sha1) };
         let sealed = keys.seal(&secret, &home).unwrap();
         assert_eq!(keys.open(&sealed, &home).unwrap(), secret);
         assert_ne!(keys.seal(&secret, &home).unwrap(), sealed, "nonces are random");
         for elsewhere in [
             Belongs { owner: &bob, ..home },
-            Belongs { credential: &two, ..home },
-            Belongs { algorithm: Algorithm::Sha256, ..home },
+            Belongs { what: What::Credential(&two, Algorithm::Sha1), ..home },
+            Belongs { what: What::Credential(&one, Algorithm::Sha256), ..home },
+            Belongs { what: What::ScratchKey, ..home },
         ] {
             assert!(keys.open(&sealed, &elsewhere).is_err());
         }
@@ -251,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let owner: Owner = "alice".parse().unwrap();
         let id = CredentialId::from_random([1; 5]);
-        let home = Belongs { owner: &owner, credential: &id, algorithm: Algorithm::Sha1 };
+        let home = Belongs { owner: &owner, what: What::Credential(&id, Algorithm::Sha1) };
         let secret = Secret::copy(b"12345678901234567890").unwrap();
         let old = keys(folder.path()).seal(&secret, &home).unwrap();
         let both = keys(folder.path());

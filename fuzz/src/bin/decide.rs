@@ -126,7 +126,7 @@ impl Try {
             }
             None => {
                 let text = self.typed.replace('-', "");
-                let hashes = [SALT, OLD_SALT].map(|salt| (salt, hash(text.as_bytes(), &salt)));
+                let hashes = [SALT, OLD_SALT].map(|salt| (salt.clone(), hash(text.as_bytes(), &salt)));
                 decide(record, &Attempt { account, shown, input: &input, hashes: &hashes, only, limits }, now)
             }
         };
