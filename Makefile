@@ -113,6 +113,9 @@ install:
 	install -D -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system pkg/systemd/*.service pkg/systemd/*.socket
 	sed -i 's|/usr/libexec/|$(PREFIX)/libexec/|' $(DESTDIR)/usr/lib/systemd/system/oathgated.service
+	sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)/usr/lib/systemd/system/oathgate-trial.service
+	install -d $(DESTDIR)/usr/lib/systemd/system/multi-user.target.wants
+	ln -sf ../oathgate-trial.service $(DESTDIR)/usr/lib/systemd/system/multi-user.target.wants/
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/sysusers.d pkg/sysusers.d/oathgate.conf
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5

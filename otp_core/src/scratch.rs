@@ -3,7 +3,7 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::UnixTime;
 use crate::secret::ALPHABET;
@@ -64,10 +64,24 @@ pub enum ScratchKind {
     EightDigits,
 }
 
-/// The salt of a set, for [`ScratchHash`].
-pub type Salt = [u8; 16];
+/// What a set's codes are hashed with. That of eight digits is a key: whoever has
+/// it finds the codes by trying. Wiped when dropped.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Salt(pub [u8; 16]);
 
-/// Argon2id of a scratch code under its set's salt; made outside this crate.
+impl Drop for Salt {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(redacted)")
+    }
+}
+
+/// A scratch code's hash under its set's salt; made outside this crate.
 #[derive(Clone, Copy)]
 pub struct ScratchHash(pub [u8; 32]);
 

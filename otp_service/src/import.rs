@@ -11,7 +11,6 @@ use otp_wire::message::{Import, Imported, ImportedFactor, Outcome};
 use crate::access::Role;
 use crate::enrol::{New, add, label, new_id};
 use crate::lines;
-use crate::scratch::Hasher;
 use crate::service::{Asked, Decision, Service, Stop};
 
 /// The shortest secret that is taken without being insisted on, in bits: what
@@ -41,11 +40,7 @@ impl Service {
             .iter()
             .map(|imported| credential(imported, ask.allow_weak, &place.account, asked.now))
             .collect::<Result<_, _>>()?;
-        // Once more within the transaction; here it spares the hashes.
-        if let Some(record) = self.store.read(&owner)? {
-            credentials.iter().try_for_each(|new| unknown(&record, new)).map_err(Stop::Invalid)?;
-        }
-        let set = scratch_set(&self.hasher, &ask.scratch, asked.now)?;
+        let set = scratch_set(&ask.scratch, asked.now)?;
         let mut row = asked.row("change", "");
         row.account = place.account.to_string();
         row.owner = owner.to_string();
@@ -106,8 +101,7 @@ fn factor(imported: ImportedFactor) -> Result<Factor, Stop> {
     }
 }
 
-/// Hashed before the transaction: it takes some milliseconds a code.
-fn scratch_set(hasher: &Hasher, codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>, Stop> {
+fn scratch_set(codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>, Stop> {
     if codes.is_empty() {
         return Ok(None);
     }
@@ -121,7 +115,7 @@ fn scratch_set(hasher: &Hasher, codes: &[SecretText], now: UnixTime) -> Result<O
         if digits.len() != 8 || !digits.iter().all(u8::is_ascii_digit) {
             return Err(Stop::invalid("an imported scratch code has eight digits"));
         }
-        set.codes.push(HashedCode { hash: hasher.in_turn(digits, &salt)?, used: None });
+        set.codes.push(HashedCode { hash: scratch_hash::hash(set.kind, digits, &set.salt)?, used: None });
     }
     Ok(Some(set))
 }

@@ -38,19 +38,23 @@ impl Hasher {
     pub fn hashes(&self, input: &Input, record: Option<&Record>) -> Result<Vec<(Salt, ScratchHash)>, Busy> {
         let Some((code, kind)) = scratch_code(input) else { return Ok(vec![]) };
         let sets = record.iter().flat_map(|record| &record.scratch);
-        let mut salts: Vec<Salt> = sets.filter(|set| set.kind == kind).map(|set| set.salt).collect();
-        if salts.is_empty() && kind == ScratchKind::Base32 {
+        let mut salts: Vec<Salt> = sets.filter(|set| set.kind == kind).map(|set| set.salt.clone()).collect();
+        if salts.is_empty() {
             salts.push(Salt::default());
         }
-        salts.into_iter().map(|salt| Ok((salt, self.hash(code, &salt)?))).collect()
+        let hashed = |salt| self.hash(kind, code, &salt).map(|hash| (salt, hash));
+        salts.into_iter().map(hashed).collect()
     }
 
-    fn hash(&self, code: &[u8], salt: &Salt) -> Result<ScratchHash, Busy> {
+    fn hash(&self, kind: ScratchKind, code: &[u8], salt: &Salt) -> Result<ScratchHash, Busy> {
+        if kind == ScratchKind::EightDigits {
+            return scratch_hash::hash(kind, code, salt).map_err(|_| Busy);
+        }
         if self.waiting.fetch_add(1, Ordering::SeqCst) >= QUEUE {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             return Err(Busy);
         }
-        let hash = self.in_turn(code, salt);
+        let hash = self.in_turn(kind, code, salt);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         hash.map_err(|_| Busy)
     }
@@ -60,9 +64,9 @@ impl Hasher {
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn in_turn(&self, code: &[u8], salt: &Salt) -> Result<ScratchHash, Error> {
+    pub fn in_turn(&self, kind: ScratchKind, code: &[u8], salt: &Salt) -> Result<ScratchHash, Error> {
         let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        scratch_hash::hash(code, salt)
+        scratch_hash::hash(kind, code, salt)
     }
 }
 
@@ -87,8 +91,27 @@ pub fn new_set(hasher: &Hasher, now: UnixTime) -> Result<(ScratchSet, Vec<Scratc
         let mut bits = Zeroizing::new([0; 10]);
         getrandom::fill(&mut bits[..]).map_err(|_| Error::Random)?;
         let code = ScratchCode::from_random(&bits);
-        set.codes.push(HashedCode { hash: hasher.in_turn(code.expose(), &salt)?, used: None });
+        set.codes.push(HashedCode { hash: hasher.in_turn(set.kind, code.expose(), &set.salt)?, used: None });
         codes.push(code);
     }
     Ok((set, codes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_hashes_without_a_record_as_with_a_set() {
+        let hasher = Hasher::default();
+        for typed in ["12345678", "ABCDEFGHIJKL2345"] {
+            let input = Input::parse(typed.as_bytes());
+            let (_, kind) = scratch_code(&input).unwrap();
+            let mut record = Record::new("alice".parse().unwrap());
+            record.scratch = vec![ScratchSet { kind, salt: Salt([3; 16]), created: 0, codes: vec![] }];
+            for record in [None, Some(&record)] {
+                assert_eq!(hasher.hashes(&input, record).unwrap().len(), 1, "{typed}");
+            }
+        }
+    }
 }

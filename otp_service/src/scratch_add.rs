@@ -44,7 +44,7 @@ impl Service {
     }
 }
 
-/// Hashes them before the transaction: it takes some milliseconds a code.
+/// Hashes them before the transaction: ours take some milliseconds each.
 fn batches(hasher: &Hasher, codes: &[SecretText], record: &Record) -> Result<Vec<Batch>, Stop> {
     if !(1..=MAX_ADDED).contains(&codes.len()) {
         return Err(Stop::Invalid(format!("1 to {MAX_ADDED} scratch codes are added at once")));
@@ -63,13 +63,13 @@ fn batches(hasher: &Hasher, codes: &[SecretText], record: &Record) -> Result<Vec
             None => {
                 // One set of a kind, so that a login computes one hash.
                 let set = record.scratch.iter().find(|set| set.kind == kind);
-                let salt = set.map_or_else(scratch_hash::salt, |set| Ok(set.salt))?;
+                let salt = set.map_or_else(scratch_hash::salt, |set| Ok(set.salt.clone()))?;
                 batches.push(Batch { kind, salt, hashes: vec![] });
                 batches.len() - 1
             }
         };
         if let Some(batch) = batches.get_mut(place) {
-            batch.hashes.push(hasher.in_turn(code, &batch.salt)?);
+            batch.hashes.push(hasher.in_turn(kind, code, &batch.salt)?);
         }
     }
     Ok(batches)
@@ -79,7 +79,7 @@ fn batches(hasher: &Hasher, codes: &[SecretText], record: &Record) -> Result<Vec
 fn add(record: &mut Record, batch: Batch, now: UnixTime) -> Result<(), String> {
     let Batch { kind, salt, hashes } = batch;
     if !record.scratch.iter().any(|set| set.kind == kind) {
-        record.scratch.push(ScratchSet { kind, salt, created: now, codes: vec![] });
+        record.scratch.push(ScratchSet { kind, salt: salt.clone(), created: now, codes: vec![] });
     }
     let set = record.scratch.iter_mut().find(|set| set.kind == kind && set.salt == salt);
     let set = set.ok_or("new scratch codes were made meanwhile; try again")?;

@@ -2,15 +2,17 @@
 //! sealed secrets. Unknown fields are refused; a newer form comes with a newer
 //! schema and a migration.
 
+mod scratch;
+
 use base64ct::{Base64, Encoding};
 use otp_core::grant::{Grant, Place};
 use otp_core::record::{Door, Entry, Factor, Policy, State, Steps};
-use otp_core::scratch::{HashedCode, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Account, Credential, Digits, Limits, Owner, Period, Record, Secret, UnixTime, door};
 use serde::{Deserialize, Serialize};
 
-use crate::sealing::{Belongs, Sealed};
+use crate::sealing::{Belongs, Sealed, What};
 use crate::{Error, SealingKeys};
+use scratch::StoredSet;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,30 +124,6 @@ enum StoredPolicy {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredSet {
-    kind: StoredKind,
-    salt: String,
-    created: UnixTime,
-    codes: Vec<StoredCode>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum StoredKind {
-    Base32,
-    EightDigits,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredCode {
-    hash: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    used: Option<UnixTime>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct StoredDoor {
     account: String,
     proof: String,
@@ -161,7 +139,7 @@ pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Err
     let stored = StoredRecord {
         credentials: credentials.collect::<Result<_, _>>()?,
         entries: record.entries.iter().map(store_entry).collect(),
-        scratch: record.scratch.iter().map(store_set).collect(),
+        scratch: record.scratch.iter().map(|set| scratch::store(&record.owner, set, keys)).collect::<Result<_, _>>()?,
         doors: record.doors.iter().map(store_door).collect(),
         grants: record.grants.iter().map(store_grant).collect(),
         slot_key: record.slot_key.as_ref().map(|key| store_slot_key(&record.owner, key, keys)).transpose()?,
@@ -176,7 +154,7 @@ pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<
         owner: owner.clone(),
         credentials: all(stored.credentials, |c| load_credential(owner, c, keys))?,
         entries: all(stored.entries, load_entry)?,
-        scratch: all(stored.scratch, load_set)?,
+        scratch: all(stored.scratch, |set| scratch::load(owner, set, keys))?,
         doors: all(stored.doors, load_door)?,
         grants: all(stored.grants, load_grant)?,
         slot_key: stored.slot_key.map(|key| load_slot_key(owner, &key, keys)).transpose()?,
@@ -236,7 +214,7 @@ fn bytes<const N: usize>(text: &str) -> Result<[u8; N], Error> {
 }
 
 fn store_credential(owner: &Owner, credential: &Credential, keys: &SealingKeys) -> Result<StoredCredential, Error> {
-    let belongs = Belongs::to_credential(owner, &credential.id, credential.algorithm);
+    let belongs = Belongs { owner, what: What::Credential(&credential.id, credential.algorithm) };
     let sealed = keys.seal(&credential.secret, &belongs)?;
     Ok(StoredCredential {
         id: credential.id.to_string(),
@@ -266,8 +244,8 @@ fn store_credential(owner: &Owner, credential: &Credential, keys: &SealingKeys) 
 
 fn load_credential(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) -> Result<Credential, Error> {
     let (id, algorithm) = (parse(&stored.id)?, parse(&stored.algorithm)?);
-    let secret =
-        keys.open(&sealed(stored.sealing_key, &stored.sealed)?, &Belongs::to_credential(owner, &id, algorithm))?;
+    let belongs = Belongs { owner, what: What::Credential(&id, algorithm) };
+    let secret = keys.open(&sealed(stored.sealing_key, &stored.sealed)?, &belongs)?;
     Ok(Credential {
         id,
         label: parse(&stored.label)?,
@@ -293,12 +271,12 @@ fn sealed(key: u32, text: &str) -> Result<Sealed, Error> {
 }
 
 fn store_slot_key(owner: &Owner, key: &Secret, keys: &SealingKeys) -> Result<StoredSecret, Error> {
-    let sealed = keys.seal(key, &Belongs::to_volume(owner))?;
+    let sealed = keys.seal(key, &Belongs { owner, what: What::SlotKey })?;
     Ok(StoredSecret { sealing_key: sealed.key, sealed: Base64::encode_string(&sealed.bytes) })
 }
 
 fn load_slot_key(owner: &Owner, stored: &StoredSecret, keys: &SealingKeys) -> Result<Secret, Error> {
-    keys.open(&sealed(stored.sealing_key, &stored.sealed)?, &Belongs::to_volume(owner))
+    keys.open(&sealed(stored.sealing_key, &stored.sealed)?, &Belongs { owner, what: What::SlotKey })
 }
 
 fn store_entry(entry: &Entry) -> StoredEntry {
@@ -326,34 +304,6 @@ fn load_entry(stored: StoredEntry) -> Result<Entry, Error> {
         },
         credentials: all(stored.credentials, |id| parse(&id))?,
         grant: stored.grant,
-    })
-}
-
-fn store_set(set: &ScratchSet) -> StoredSet {
-    StoredSet {
-        kind: match set.kind {
-            ScratchKind::Base32 => StoredKind::Base32,
-            ScratchKind::EightDigits => StoredKind::EightDigits,
-        },
-        salt: Base64::encode_string(&set.salt),
-        created: set.created,
-        codes: set
-            .codes
-            .iter()
-            .map(|code| StoredCode { hash: Base64::encode_string(&code.hash.0), used: code.used })
-            .collect(),
-    }
-}
-
-fn load_set(stored: StoredSet) -> Result<ScratchSet, Error> {
-    Ok(ScratchSet {
-        kind: match stored.kind {
-            StoredKind::Base32 => ScratchKind::Base32,
-            StoredKind::EightDigits => ScratchKind::EightDigits,
-        },
-        salt: bytes(&stored.salt)?,
-        created: stored.created,
-        codes: all(stored.codes, |code| Ok(HashedCode { hash: ScratchHash(bytes(&code.hash)?), used: code.used }))?,
     })
 }
 

@@ -56,29 +56,32 @@ pub(crate) struct Sealed {
 }
 
 /// What a sealed secret belongs to; it opens nowhere else.
+#[derive(Clone, Copy)]
 pub(crate) struct Belongs<'a> {
-    owner: &'a Owner,
-    /// Which of the owner's secrets: a credential's with its algorithm, or a
-    /// volume's only one.
-    part: Option<(&'a CredentialId, Algorithm)>,
+    pub owner: &'a Owner,
+    pub what: What<'a>,
 }
 
-impl<'a> Belongs<'a> {
-    pub(crate) fn to_credential(owner: &'a Owner, id: &'a CredentialId, algorithm: Algorithm) -> Self {
-        Self { owner, part: Some((id, algorithm)) }
-    }
+/// What of an owner's it is.
+#[derive(Clone, Copy)]
+pub(crate) enum What<'a> {
+    /// The secret of a credential.
+    Credential(&'a CredentialId, Algorithm),
+    /// The key that scratch codes are hashed with.
+    ScratchKey,
+    /// The key of a volume's key slot.
+    SlotKey,
+}
 
-    pub(crate) fn to_volume(owner: &'a Owner) -> Self {
-        Self { owner, part: None }
-    }
-
+impl Belongs<'_> {
     fn associated_data(&self, key: u32) -> Vec<u8> {
         let owner = self.owner;
-        match &self.part {
-            Some((id, algorithm)) => format!("oathgate/1\0{owner}\0{id}\0{algorithm}\0{key}"),
-            None => format!("oathgate/1\0{owner}\0slot key\0{key}"),
-        }
-        .into_bytes()
+        let text = match self.what {
+            What::Credential(id, algorithm) => format!("oathgate/1\0{owner}\0{id}\0{algorithm}\0{key}"),
+            What::ScratchKey => format!("oathgate/1/scratch\0{owner}\0{key}"),
+            What::SlotKey => format!("oathgate/1/slot\0{owner}\0{key}"),
+        };
+        text.into_bytes()
     }
 }
 
@@ -243,15 +246,16 @@ mod tests {
         let (alice, bob): (Owner, Owner) = ("alice".parse().unwrap(), "bob".parse().unwrap());
         let (one, two) = (CredentialId::from_random([1; 5]), CredentialId::from_random([2; 5]));
         let secret = Secret::copy(b"12345678901234567890").unwrap();
-        let home = Belongs::to_credential(&alice, &one, Algorithm::Sha1);
+        let home = Belongs { owner: &alice, what: What::Credential(&one, Algorithm::Sha1) };
         let sealed = keys.seal(&secret, &home).unwrap();
         assert_eq!(keys.open(&sealed, &home).unwrap(), secret);
         assert_ne!(keys.seal(&secret, &home).unwrap(), sealed, "nonces are random");
         for elsewhere in [
-            Belongs::to_credential(&bob, &one, Algorithm::Sha1),
-            Belongs::to_credential(&alice, &two, Algorithm::Sha1),
-            Belongs::to_credential(&alice, &one, Algorithm::Sha256),
-            Belongs::to_volume(&alice),
+            Belongs { owner: &bob, ..home },
+            Belongs { what: What::Credential(&two, Algorithm::Sha1), ..home },
+            Belongs { what: What::Credential(&one, Algorithm::Sha256), ..home },
+            Belongs { what: What::ScratchKey, ..home },
+            Belongs { what: What::SlotKey, ..home },
         ] {
             assert!(keys.open(&sealed, &elsewhere).is_err());
         }
@@ -266,7 +270,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let owner: Owner = "alice".parse().unwrap();
         let id = CredentialId::from_random([1; 5]);
-        let home = Belongs::to_credential(&owner, &id, Algorithm::Sha1);
+        let home = Belongs { owner: &owner, what: What::Credential(&id, Algorithm::Sha1) };
         let secret = Secret::copy(b"12345678901234567890").unwrap();
         let old = keys(folder.path()).seal(&secret, &home).unwrap();
         let both = keys(folder.path());

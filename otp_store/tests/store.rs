@@ -8,10 +8,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Barrier};
 
+use base64ct::{Base64, Encoding};
 use common::*;
 use otp_core::Limits;
 use otp_core::record::{Factor, State};
-use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
+use otp_core::scratch::{HashedCode, Salt, ScratchKind, ScratchSet};
 use otp_core::{Credential, CredentialId, Period, Secret};
 use otp_store::{
     Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SqliteStore, Store, Transaction, Whose, scratch_hash,
@@ -28,34 +29,49 @@ fn a_record_comes_back_as_it_was_kept() {
         ..credential(2, Factor::Hotp { next: u64::MAX })
     });
     let salt = scratch_hash::salt().unwrap();
-    let hash = scratch_hash::hash(b"ABCDEFGHIJKL2345", &salt).unwrap();
-    full.scratch.push(ScratchSet {
-        kind: ScratchKind::Base32,
-        salt,
-        created: NOW,
-        codes: vec![HashedCode { hash, used: Some(NOW) }, HashedCode { hash, used: None }],
-    });
+    let hash = scratch_hash::hash(ScratchKind::Base32, b"ABCDEFGHIJKL2345", &salt).unwrap();
+    for kind in [ScratchKind::Base32, ScratchKind::EightDigits] {
+        let codes = vec![HashedCode { hash, used: Some(NOW) }, HashedCode { hash, used: None }];
+        full.scratch.push(ScratchSet { kind, salt: salt.clone(), created: NOW, codes });
+    }
     let shown = format!("{full:?}");
     put(&place.open().unwrap(), 1, full).unwrap();
     let store = place.open().unwrap();
     let back = store.read(&alice()).unwrap().unwrap();
     assert_eq!(format!("{back:?}"), shown);
     assert_eq!(back.credentials[0].secret, Secret::copy(SECRET).unwrap());
-    assert_eq!(back.scratch[0].codes[0].hash.0, hash.0);
+    for set in &back.scratch {
+        assert!(set.salt == salt && set.codes[0].hash.0 == hash.0, "{:?}", set.kind);
+    }
     assert_eq!(store.owner_of(&account(), None).unwrap(), Some(alice()));
     assert_eq!(store.owner_of_credential(&CredentialId::from_random([2; 5])).unwrap(), Some(alice()));
 }
 
 #[test]
+fn eight_digits_are_hashed_with_a_key() {
+    let hash = |kind, code: &[u8], salt: u8| scratch_hash::hash(kind, code, &Salt([salt; 16])).unwrap().0;
+    let kind = ScratchKind::EightDigits;
+    assert_eq!(hash(kind, b"12345678", 1), hash(kind, b"12345678", 1));
+    for other in [hash(kind, b"12345679", 1), hash(kind, b"12345678", 2), hash(ScratchKind::Base32, b"12345678", 1)] {
+        assert_ne!(hash(kind, b"12345678", 1), other);
+    }
+}
+
+#[test]
 fn no_secret_lies_on_the_disk() {
     let place = Place::new();
-    put(&place.open().unwrap(), 1, record(Factor::Hotp { next: 0 })).unwrap();
+    let mut with_codes = record(Factor::Hotp { next: 0 });
+    let salt = Salt(*b"a key of a set's");
+    with_codes.scratch =
+        vec![ScratchSet { kind: ScratchKind::EightDigits, salt: salt.clone(), created: NOW, codes: vec![] }];
+    put(&place.open().unwrap(), 1, with_codes).unwrap();
     let base32 = Secret::copy(SECRET).unwrap().to_base32();
+    let salt_base64 = Base64::encode_string(&salt.0);
     for file in
         fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
     {
         let content = fs::read(&file).unwrap();
-        for needle in [SECRET, base32.as_bytes()] {
+        for needle in [SECRET, base32.as_bytes(), &salt.0, salt_base64.as_bytes()] {
             assert!(!content.windows(needle.len()).any(|window| window == needle), "{}", file.display());
         }
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());

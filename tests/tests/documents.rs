@@ -309,6 +309,8 @@ fn installed_pages_are_readable_and_sound() {
         ("libexec/oathgate/oathgate-keys", 0o755),
         ("lib/systemd/system/oathgated.service", 0o644),
         ("lib/systemd/system/oathgated.socket", 0o644),
+        ("lib/systemd/system/oathgate-trial.service", 0o644),
+        ("lib/systemd/system/multi-user.target.wants/oathgate-trial.service", 0o644),
         ("lib/systemd/system/oathgated-root.socket", 0o644),
         ("lib/sysusers.d/oathgate.conf", 0o644),
         ("share/man/man1/ssh-otp.1", 0o644),

@@ -23,6 +23,27 @@ fn the_sandbox_is_tight() {
 }
 
 #[test]
+fn a_reboot_ends_the_trial_of_a_migration() {
+    let unit = fs::read_to_string(units().join("oathgate-trial.service")).unwrap();
+    let source = fs::read_to_string(units().join("../../tools/src/migrate/trial.rs")).unwrap();
+    let marker = unit.lines().find_map(|line| line.strip_prefix("ConditionPathExists=/etc/pam.d/")).unwrap();
+    assert!(source.contains(&format!("\"{marker}\"")), "{marker}");
+    assert!(unit.contains("ExecStart=/usr/bin/oathgate trial-end\n"), "without a trial's number");
+    if !Path::new("/usr/bin/systemd-analyze").exists() {
+        eprintln!("skipped: needs systemd-analyze");
+        return;
+    }
+    // As text: the program need not be installed here.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("oathgate-trial.service");
+    fs::write(&copy, unit.replace("/usr/bin/oathgate", "/bin/true")).unwrap();
+    let mut analyze = Command::new("/usr/bin/systemd-analyze");
+    let output = analyze.args(["verify", "--man=no"]).arg(&copy).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("oathgate-trial"), "{said}");
+}
+
+#[test]
 fn the_sandbox_lets_the_verifier_work() {
     let unit = fs::read_to_string(units().join("oathgated.service")).unwrap();
     let set = |name: &str| unit.lines().any(|line| line.starts_with(name));

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use otp_core::{Account, Algorithm, Fingerprint, Label, Owner};
 
 use crate::convert::arguments::{Convert, Export, Import};
-use crate::migrate::Migrate;
+use crate::migrate::{Migrate, TrialEnd};
 use crate::ssh::line::Forwarding;
 
 /// One-time codes for logins: enrol, look, revoke.
@@ -105,6 +105,9 @@ pub enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// End a trial of a migration
+    #[command(hide = true)]
+    TrialEnd(TrialEnd),
     /// Do a piece of work as another person
     #[command(hide = true)]
     AsPerson {

@@ -51,16 +51,17 @@ pub fn point(text: &str, now: u64, count: fn(u64, u64) -> Option<u64>) -> Result
     })
 }
 
-/// Reads `10m`, `12h` or `30d`, in seconds.
+/// Reads `90s`, `10m`, `12h` or `30d`, in seconds.
 ///
 /// # Errors
 /// When it is none of them.
 pub fn time(text: &str) -> Result<u64, Failure> {
-    span(text).ok_or_else(|| Failure::usage(format!("{text:?} is no time")).hint("write 10m, 2h or 1d"))
+    span(text).ok_or_else(|| Failure::usage(format!("{text:?} is no time")).hint("write 90s, 10m, 2h or 1d"))
 }
 
 fn span(text: &str) -> Option<u64> {
     let unit = match text.chars().last()? {
+        's' => 1,
         'm' => 60,
         'h' => 3600,
         'd' => DAY,

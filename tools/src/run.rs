@@ -72,6 +72,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Init => init::run(&cli.reach, out),
         Verb::Completions { shell } => pages::completions(*shell, out),
         Verb::AsPerson { name, task } => ssh::as_person(name, task, out),
+        Verb::TrialEnd(arguments) => migrate::end(arguments),
         Verb::Man { dir } => pages::man(dir),
     }
 }

@@ -129,7 +129,7 @@ impl Try {
             }
             None => {
                 let text = self.typed.replace('-', "");
-                let hashes = [SALT, OLD_SALT].map(|salt| (salt, hash(text.as_bytes(), &salt)));
+                let hashes = [SALT, OLD_SALT].map(|salt| (salt.clone(), hash(text.as_bytes(), &salt)));
                 let (input, hashes, terms) = (&input, hashes.as_slice(), self.terms);
                 decide(record, &Attempt { account, shown, input, hashes, only, limits, terms }, now)
             }

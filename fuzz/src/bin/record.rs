@@ -27,10 +27,11 @@ fuzz_target!(
 );
 
 /// Everything in a record, what is redacted too.
-fn picture(record: &Record) -> (String, Vec<&[u8]>, Vec<[u8; 32]>) {
+fn picture(record: &Record) -> (String, Vec<&[u8]>, Vec<[u8; 16]>, Vec<[u8; 32]>) {
     let secrets = record.credentials.iter().map(|credential| credential.secret.expose()).collect();
     let hashes = record.scratch.iter().flat_map(|set| &set.codes).map(|code| code.hash.0).collect();
-    (format!("{record:?}"), secrets, hashes)
+    let salts = record.scratch.iter().map(|set| set.salt.0).collect();
+    (format!("{record:?}"), secrets, salts, hashes)
 }
 
 /// No record that can be read ends the verifier when it is judged.

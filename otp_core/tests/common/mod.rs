@@ -12,8 +12,8 @@ use otp_core::{
 };
 
 pub const NOW: UnixTime = 1_700_000_010;
-pub const SALT: Salt = [7; 16];
-pub const OLD_SALT: Salt = [8; 16];
+pub const SALT: Salt = Salt([7; 16]);
+pub const OLD_SALT: Salt = Salt([8; 16]);
 pub const SCRATCH: &str = "ABCD-EFGH-IJKL-2345";
 pub const OLD_SCRATCH: &str = "12345678";
 
@@ -92,7 +92,7 @@ pub fn record() -> Record {
 
 /// What the service does with Argon2id; any function serves here.
 pub fn hash(text: &[u8], salt: &Salt) -> ScratchHash {
-    let mut hash = [salt[0]; 32];
+    let mut hash = [salt.0[0]; 32];
     for (index, byte) in text.iter().enumerate() {
         hash[index % 31 + 1] ^= byte.rotate_left(u32::try_from(index / 31).unwrap());
     }
@@ -100,11 +100,9 @@ pub fn hash(text: &[u8], salt: &Salt) -> ScratchHash {
 }
 
 pub fn with_scratch(mut record: Record) -> Record {
-    let set = |kind, salt, text: &str| ScratchSet {
-        kind,
-        salt,
-        created: 0,
-        codes: vec![HashedCode { hash: hash(text.as_bytes(), &salt), used: None }],
+    let set = |kind, salt: Salt, text: &str| {
+        let codes = vec![HashedCode { hash: hash(text.as_bytes(), &salt), used: None }];
+        ScratchSet { kind, salt, created: 0, codes }
     };
     record.scratch = vec![
         set(ScratchKind::Base32, SALT, &SCRATCH.replace('-', "")),

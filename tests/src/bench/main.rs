@@ -1,7 +1,7 @@
 //! How fast is it? `make bench` measures, in one run and on one file system,
 //! whole PAM transactions against other modules, and what the verifier does
 //! with many clients and large stores, how alike its refusals are, and what
-//! `oathgate convert` takes. Only ratios carry over to other machines.
+//! `oathgate convert` and `oathgate import --homes` take. Only ratios carry over to other machines.
 //!
 //! `bench [--quick|--verifier]`; results go to `bench.json` and `bench.svg` beside the
 //! build's folders.
@@ -10,6 +10,7 @@ mod convert;
 mod disk;
 mod gate;
 mod goals;
+mod homes;
 mod load;
 mod numbers;
 mod pam;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         [] => plan::run(&plan::FULL),
         ["--quick"] => plan::run(&plan::QUICK),
         ["--verifier"] => plan::run(&plan::VERIFIER),
+        ["homes"] => homes::once(),
         ["once", rest @ ..] => pam::once(rest),
         ["serve", rest @ ..] => server::serve_one_a_commit(rest),
         _ => {

@@ -10,7 +10,7 @@ use std::thread;
 
 use base64ct::{Base64, Encoding};
 use otp_core::record::{Entry, Factor, Policy, State};
-use otp_core::scratch::{HashedCode, SET_SIZE, ScratchHash, ScratchKind, ScratchSet};
+use otp_core::scratch::{HashedCode, SET_SIZE, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Algorithm, Credential, CredentialId, Digits, Fingerprint, Record, Secret, otp};
 use otp_store::{Change, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction, Whose};
 use otp_wire::{Ask, Login, SecretText, Verify};
@@ -117,7 +117,7 @@ impl People {
             grant: None,
         };
         let codes = (0..SET_SIZE).map(|_| HashedCode { hash: ScratchHash([7; 32]), used: None }).collect();
-        let scratch = ScratchSet { kind: ScratchKind::Base32, salt: [1; 16], created: ENROLLED, codes };
+        let scratch = ScratchSet { kind: ScratchKind::Base32, salt: Salt([1; 16]), created: ENROLLED, codes };
         Record {
             credentials: vec![credential(id, person)],
             entries: vec![entry],

@@ -14,6 +14,7 @@ use rustix::event::poll;
 use crate::convert;
 use crate::disk;
 use crate::gate::Gate;
+use crate::homes;
 use crate::load::{self, Load};
 use crate::numbers::{Series, commas};
 use crate::refusals;
@@ -39,7 +40,7 @@ pub struct Plan {
     turns: usize,
     /// Refusals of each kind of account.
     refusals: usize,
-    /// How often a large file is converted.
+    /// How often a large file is converted, and many homes are imported.
     conversions: usize,
 }
 
@@ -110,8 +111,21 @@ pub fn run(plan: &Plan) -> ExitCode {
     let refusals = refusals::run(&large, plan.refusals);
     println!("measured refusals");
     let conversions = convert::run_times(place.path(), plan.conversions);
-    let report =
-        Report { owners, file_system, fsync, busy, rivals, gate, loads, refusals, conversions, resident, bytes };
+    let imports = homes::import(place.path(), plan.conversions);
+    let report = Report {
+        owners,
+        file_system,
+        fsync,
+        busy,
+        rivals,
+        gate,
+        loads,
+        refusals,
+        conversions,
+        imports,
+        resident,
+        bytes,
+    };
     report.print();
     report.write(folder().parent().expect("…/target/PROFILE"));
     if report.goals().iter().all(|goal| goal.reached) { ExitCode::SUCCESS } else { ExitCode::from(1) }

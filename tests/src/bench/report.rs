@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::convert;
 use crate::gate::Gate;
 use crate::goals::{self, Goal};
+use crate::homes;
 use crate::numbers::{Series, commas, round, shown};
 use crate::plan::Pair;
 use crate::plot;
@@ -30,6 +31,8 @@ pub struct Report {
     pub refusals: Vec<Kind>,
     /// `oathgate convert` of many URIs.
     pub conversions: Series,
+    /// `oathgate import` of many homes; empty where that can't be measured.
+    pub imports: Series,
     /// Memory of the verifier with the largest store, in KiB: at rest, and at most.
     pub resident: (usize, usize),
     /// Owners in the largest store.
@@ -191,6 +194,7 @@ impl Report {
             "transactions": transactions.collect::<Vec<_>>(), "forced_command": self.gate.as_ref().map(Gate::json), "clients": loads.collect::<Vec<_>>(),
             "refusals": refusals.collect::<Vec<_>>(), "refusals_longest_of_shortest_median": refusals::spread(&self.refusals),
             "convert_uris": convert::ENTRIES, "convert": self.conversions.json(),
+            "import_homes": homes::HOMES, "import": self.imports.json(),
             "resident_kb": self.resident.0, "resident_at_most_kb": self.resident.1, "store_bytes": self.bytes,
             "goals": goals.collect::<Vec<_>>(),
         })

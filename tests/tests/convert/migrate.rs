@@ -4,8 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use oathgate_tests::oathgated::Oathgated;
-use oathgate_tests::process::Finished;
+use oathgate_tests::process::{Finished, PATIENCE};
 use otp_core::Secret;
+use otp_wire::socket::timespec;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify;
 
 use crate::homes::{FIRST, inside, oathgate, secret, state};
 use crate::import::code;
@@ -75,6 +78,87 @@ fn from_google_authenticator_and_back() {
     assert_eq!((migration.stack("su"), migration.stack("sshd")), (STACK.to_owned(), STACK.to_owned()));
     assert_eq!(fs::read_dir(folder.join("pam.d")).unwrap().count(), 3, "nothing is left behind");
     assert!(!migration.verify("ann", &code(&secret(1), 5)), "what was imported stays, and what was used too");
+}
+
+/// A person with a counter, and one stack that asks the other module.
+fn one_person(folder: &Path) -> Migration<'_> {
+    state(folder, "ann", FIRST, &format!("{}\n\" HOTP_COUNTER 5\n", secret(1)));
+    begin(folder, &[("su", STACK)])
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder.join("pam.d")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_trial_that_nobody_confirms_ends_by_itself() {
+    let name = "migrate::a_trial_that_nobody_confirms_ends_by_itself";
+    let Some(folder) = inside(name, &["ann"]) else { return };
+    let (migration, from) = (one_person(&folder), "google-authenticator");
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
+    inotify::add_watch(&watch, folder.join("pam.d"), inotify::WatchFlags::DELETE).unwrap();
+    // Nobody is there any more when its time comes: not even its parent.
+    let begun = migration.migrate(from, &["--trial", "2s"]);
+    assert_eq!(begun.code(), Some(0), "{}{}", begun.text(), begun.stderr);
+    assert!(begun.text().contains("goes back in 2s"), "{}", begun.text());
+    assert!(migration.stack("su").contains("pam_oathgate.so"), "{}", migration.stack("su"));
+    assert_eq!(names(&folder), [".oathgate-trial", "su", "su.before-oathgate"]);
+    let ready = poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&timespec(PATIENCE))).unwrap();
+    assert_eq!(ready, 1, "the marker is still there");
+    assert_eq!((migration.stack("su").as_str(), names(&folder)), (STACK, vec!["su".to_owned()]));
+    assert_eq!(migration.migrate(from, &["--confirm"]).code(), Some(1), "too late");
+    assert!(migration.verify("ann", &code(&secret(1), 5)), "what was imported stays");
+}
+
+#[test]
+fn a_trial_is_confirmed_undone_or_ended_by_a_reboot() {
+    let name = "migrate::a_trial_is_confirmed_undone_or_ended_by_a_reboot";
+    let Some(folder) = inside(name, &["ann"]) else { return };
+    let (migration, from) = (one_person(&folder), "google-authenticator");
+    for wrong in ["0s", "25h", "soon", "2"] {
+        assert_eq!(migration.migrate(from, &["--trial", wrong]).code(), Some(2), "{wrong}");
+    }
+    let begin = || {
+        let begun = migration.migrate(from, &["--trial", "10m"]);
+        assert_eq!((begun.code(), names(&folder).len()), (Some(0), 3), "{}", begun.stderr);
+    };
+    let boot = |id: Option<&str>| {
+        let marker = folder.join("pam.d/.oathgate-trial");
+        if let Some(id) = id {
+            let text = fs::read_to_string(&marker).unwrap();
+            let this = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+            fs::write(&marker, text.replace(this.trim(), id)).unwrap();
+        }
+        let stacks = folder.join("pam.d");
+        oathgate(&migration.world, &migration.service, &["trial-end", "--pam-dir", stacks.to_str().unwrap()], b"")
+    };
+    begin();
+    let second = migration.migrate(from, &[]);
+    assert!(second.code() == Some(1) && second.stderr.contains("a trial is running"), "{}", second.stderr);
+    assert_eq!(migration.migrate("pam-oath", &["--confirm"]).code(), Some(1), "another module's");
+    assert_eq!(migration.migrate(from, &["--undo"]).code(), Some(0));
+    assert_eq!((migration.stack("su").as_str(), names(&folder)), (STACK, vec!["su".to_owned()]));
+
+    begin();
+    assert_eq!((boot(None).code(), names(&folder).len()), (Some(0), 3), "the same boot");
+    assert_eq!(boot(Some("another")).code(), Some(0));
+    assert_eq!((migration.stack("su").as_str(), names(&folder)), (STACK, vec!["su".to_owned()]));
+
+    begin();
+    let edited = migration.stack("su") + "# mine\n";
+    fs::write(folder.join("pam.d/su"), &edited).unwrap();
+    assert_eq!((boot(Some("another")).code(), migration.stack("su")), (Some(0), edited), "edited: left");
+    fs::write(folder.join("pam.d/su"), STACK).unwrap();
+    fs::remove_file(folder.join("pam.d/su.before-oathgate")).unwrap();
+
+    begin();
+    let confirmed = migration.migrate(from, &["--confirm"]);
+    assert_eq!((confirmed.code(), names(&folder).len()), (Some(0), 2), "{}", confirmed.stderr);
+    assert_eq!(boot(None).code(), Some(0));
+    assert!(migration.stack("su").contains("pam_oathgate.so"), "it stays");
 }
 
 #[test]

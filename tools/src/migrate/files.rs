@@ -34,22 +34,23 @@ pub fn find(folder: &Path, module: Module) -> Result<Vec<Found>, Failure> {
     Ok(found)
 }
 
-/// The files that were replaced, by what was kept of them.
+/// The files that were replaced, by what was kept of them; and those of them that
+/// were edited since.
 ///
 /// # Errors
-/// When one was changed since, or can't be read: then none is to be touched.
-pub fn replaced(folder: &Path, module: Module) -> Result<Vec<Found>, Failure> {
-    let mut found = Vec::new();
+/// When one can't be read.
+pub fn replaced(folder: &Path, module: Module) -> Result<(Vec<Found>, Vec<PathBuf>), Failure> {
+    let (mut found, mut edited) = (Vec::new(), Vec::new());
     for kept in files(folder)? {
         let Some(path) = kept.to_str().and_then(|path| path.strip_suffix(BEFORE)).map(PathBuf::from) else { continue };
         let Some(stack) = translated_as(&kept, &path, module)? else { continue };
-        if read(&path)? != stack.text {
-            return Err(Failure::no(format!("{} was changed since; nothing was put back", path.display()))
-                .hint(format!("compare it with {} and put back what you want", kept.display())));
+        if read(&path)? == stack.text {
+            found.push(Found { path, stack });
+        } else {
+            edited.push(path);
         }
-        found.push(Found { path, stack });
     }
-    Ok(found)
+    Ok((found, edited))
 }
 
 /// Puts the new texts in place, all of them or none, and keeps what was there.
@@ -101,12 +102,16 @@ fn replace_one(found: &Found) -> io::Result<()> {
     }
 }
 
-/// Makes a rename last.
-fn sync(path: &Path) -> io::Result<()> {
+/// Makes it last that `path` was renamed, made or removed.
+///
+/// # Errors
+/// When its folder can't be written.
+pub fn sync(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
-fn before(path: &Path) -> PathBuf {
+/// Where what was there before is kept.
+pub fn before(path: &Path) -> PathBuf {
     beside(path, BEFORE)
 }
 
@@ -188,16 +193,16 @@ mod tests {
         assert_eq!(fs::metadata(folder.path().join("su")).unwrap().mode() & 0o777, 0o640);
         assert_eq!(read(&folder.path().join("su.before-oathgate")).unwrap(), THEIRS);
         assert!(find(folder.path(), module).unwrap().is_empty(), "what is kept is no stack");
-        put_back(&replaced(folder.path(), module).unwrap()).unwrap();
+        put_back(&replaced(folder.path(), module).unwrap().0).unwrap();
         assert_eq!(texts(folder.path()), before);
     }
 
     #[test]
     fn what_was_changed_since_is_not_put_back() {
         let folder = folder(&[("su", "auth required pam_oathgate.so\n"), ("su.before-oathgate", THEIRS)]);
-        let failure = replaced(folder.path(), Module::GoogleAuthenticator).unwrap_err();
-        assert!(failure.what.contains("changed since") && failure.what.contains("su"), "{}", failure.what);
-        assert!(replaced(folder.path(), Module::PamOath).unwrap().is_empty(), "another module's");
+        let (found, edited) = replaced(folder.path(), Module::GoogleAuthenticator).unwrap();
+        assert_eq!((found.len(), edited), (0, vec![folder.path().join("su")]));
+        assert!(replaced(folder.path(), Module::PamOath).unwrap().1.is_empty(), "another module's");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod files;
 mod stack;
+mod trial;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use clap::Args;
 use otp_wire::syslog::escape;
 
 pub use stack::Module;
+pub use trial::{TrialEnd, end};
 
 use crate::client::Client;
 use crate::convert::homes::{self, Home, State};
@@ -20,6 +22,7 @@ use crate::error::Failure;
 use crate::output::Output;
 use crate::passwd;
 use files::Found;
+use trial::Trial;
 
 /// Where accounts come from (nsswitch.conf(5)).
 const SOURCES: &str = "/etc/nsswitch.conf";
@@ -33,10 +36,13 @@ const MODULES: [&str; 5] = ["/usr/lib/security", "/usr/lib64/security", "/lib/se
 #[command(after_help = "\
 Nothing is changed if anything is not understood. What was there is kept beside each stack as
 NAME.before-oathgate. Keep a root shell open, and log in from a second terminal before you close it.
+A trial ends after its time, and with a reboot where systemd runs: the stacks are as before, what was
+imported stays. A stack that was edited meanwhile is left as it is.
 
 Examples:
   sudo oathgate migrate google-authenticator --dry-run   what would become of stacks and people
-  sudo oathgate migrate google-authenticator             everybody, and every stack
+  sudo oathgate migrate google-authenticator --trial 10m   everybody, and every stack, for ten minutes
+  sudo oathgate migrate google-authenticator --confirm     within them: for good
   sudo oathgate migrate google-authenticator --undo      the stacks as they were before")]
 pub struct Migrate {
     /// From which module
@@ -44,8 +50,14 @@ pub struct Migrate {
     /// Show what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Put the stacks back after this time (90s, 10m, 2h), unless it is confirmed
+    #[arg(long, value_name = "TIME", conflicts_with = "dry_run")]
+    pub trial: Option<String>,
+    /// End a trial: the stacks stay as they are
+    #[arg(long, conflicts_with_all = ["dry_run", "trial"])]
+    pub confirm: bool,
     /// Put the stacks back; what was imported stays
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "trial", "confirm"])]
     pub undo: bool,
     /// The folder of the stacks
     #[arg(long, value_name = "DIR", default_value = STACKS)]
@@ -71,6 +83,13 @@ pub fn run<'a>(
     if arguments.undo {
         return undo(arguments, out);
     }
+    if arguments.confirm {
+        return confirm(arguments, out);
+    }
+    let trial = arguments.trial.as_deref().map(trial::seconds).transpose()?;
+    if Trial::running(&arguments.pam_dir)?.is_some() {
+        return Err(Failure::no("a trial is running; nothing was changed").hint("end it with --confirm or --undo"));
+    }
     let found = files::find(&arguments.pam_dir, arguments.from)?;
     if found.is_empty() {
         let folder = arguments.pam_dir.display();
@@ -86,17 +105,44 @@ pub fn run<'a>(
     homes::show(&known, out)?;
     covered(&known, nullok, out)?;
     if !arguments.dry_run {
-        files::replace(&found)?;
+        replace(arguments, &found, trial)?;
     }
-    say(&found, arguments.dry_run, out)
+    say(&found, arguments.dry_run, out)?;
+    match &arguments.trial {
+        Some(time) => out.line(format!("All goes back in {time}, unless you say the same with --confirm.")),
+        None => Ok(()),
+    }
+}
+
+fn replace(arguments: &Migrate, found: &[Found], trial: Option<u64>) -> Result<(), Failure> {
+    let folder = &arguments.pam_dir;
+    trial.map(|seconds| trial::begin(folder, arguments.from, seconds)).transpose()?;
+    files::replace(found).inspect_err(|_| {
+        // What is left of it finds nothing to put back.
+        let _ = Trial::running(folder).map(|trial| trial.map(Trial::over));
+    })
+}
+
+fn confirm(arguments: &Migrate, out: &mut Output) -> Result<(), Failure> {
+    let trial = Trial::running(&arguments.pam_dir)?.filter(|trial| trial.module() == arguments.from);
+    let none = || Failure::no("no such trial is running: it has ended, and the stacks are as they were before");
+    trial.ok_or_else(none)?.over()?;
+    out.line("The stacks stay as they are now.")
 }
 
 fn undo(arguments: &Migrate, out: &mut Output) -> Result<(), Failure> {
-    let found = files::replaced(&arguments.pam_dir, arguments.from)?;
+    let trial = Trial::running(&arguments.pam_dir)?.filter(|trial| trial.module() == arguments.from);
+    let (found, edited) = files::replaced(&arguments.pam_dir, arguments.from)?;
+    if let Some(path) = edited.first() {
+        let kept = files::before(path);
+        return Err(Failure::no(format!("{} was changed since; nothing was put back", path.display()))
+            .hint(format!("compare it with {} and put back what you want", kept.display())));
+    }
+    files::put_back(&found)?;
+    trial.map(Trial::over).transpose()?;
     if found.is_empty() {
         return Err(Failure::no(format!("no stack in {} was migrated from it", arguments.pam_dir.display())));
     }
-    files::put_back(&found)?;
     for one in &found {
         out.line(format!("Put back {}", escape(&one.path.display().to_string())))?;
     }

@@ -3,12 +3,14 @@
 //! Nothing is guessed: what is not understood to the last word is refused.
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 /// The module that takes over.
 const OURS: &str = "pam_oathgate.so";
 
 /// The modules that are replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Module {
     /// pam_google_authenticator.so, with its files in people's homes
     GoogleAuthenticator,
