@@ -306,6 +306,7 @@ impl Service {
             | Ask::Resync(_)
             | Ask::List(_)
             | Ask::Key(_)
+            | Ask::Bulk(_)
             | Ask::Status {}
             | Ask::Audit(_) => return Err(missing()),
         };
