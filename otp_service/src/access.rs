@@ -75,7 +75,7 @@ struct Row(&'static str, Access, Access, Access);
 /// A uid is not a second factor: nothing that adds, shows or weakens a factor
 /// is `Yes` here. Root is not in the table: root may everything. `export` has a
 /// setting of its own.
-const TABLE: [Row; 25] = {
+const TABLE: [Row; 26] = {
     use Access::{No, WithCode, Yes};
     [
         // verb            others  self_service  own store
@@ -90,6 +90,8 @@ const TABLE: [Row; 25] = {
         Row("key", No, No, No),
         Row("enrol", No, WithCode, WithCode),
         Row("import", No, WithCode, WithCode),
+        // For many people: root's.
+        Row("bulk", No, No, No),
         Row("revoke", No, WithCode, WithCode),
         Row("scratch_new", No, WithCode, WithCode),
         Row("scratch_add", No, WithCode, WithCode),

@@ -1,8 +1,10 @@
 //! Accounts as the system spells them.
 
+use std::collections::HashSet;
+
 use nix::unistd::{Gid, Uid};
 use otp_core::Account;
-use otp_wire::passwd::Entry;
+use otp_wire::passwd::{self, Entry};
 
 use crate::access::{Peer, Role};
 
@@ -49,6 +51,31 @@ pub fn find_member(name: &str, groups: &[Gid]) -> Result<Found, String> {
     let Some(user) = user else { return Ok(Found::Unknown) };
     let member = groups_of(&user).map_err(failed)?.iter().any(|group| groups.contains(group));
     Ok(if member { canonical(&user) } else { Found::Unknown })
+}
+
+/// Accounts for many questions: those of `/etc/passwd` are read once, since
+/// getpwnam(3) reads the whole file for each.
+pub struct Accounts(HashSet<String>);
+
+impl Accounts {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn listed() -> Result<Self, String> {
+        passwd::names().map(Self).map_err(|why| format!("user database: {why}"))
+    }
+
+    /// As [`find`] does.
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub fn find(&self, peer: Peer, name: &str) -> Result<Found, String> {
+        match name.parse() {
+            Ok(account) if peer.role == Role::Root && self.0.contains(name) => Ok(Found::Account(account)),
+            _ => find(peer, name),
+        }
+    }
 }
 
 fn canonical(user: &Entry) -> Found {
@@ -104,7 +131,7 @@ pub fn gid_of(_: &str) -> Option<Gid> {
 /// they belong to another libc.
 #[cfg(target_feature = "crt-static")]
 fn of_name(name: &str) -> std::io::Result<Option<Entry>> {
-    otp_wire::passwd::by_name(name)
+    passwd::by_name(name)
 }
 
 #[cfg(test)]
@@ -138,6 +165,11 @@ mod tests {
         let long = "a".repeat(10_240);
         for unknown in ["no-such-account", "ROOT", "root\n", "../root", "root/", "", &long] {
             assert_eq!(find(root, unknown).unwrap(), Found::Unknown, "{unknown:?}");
+        }
+        let listed = Accounts::listed().unwrap();
+        for name in ["root", "daemon", "no-such-account", "ROOT", "root\n", ""] {
+            assert_eq!(listed.find(root, name), find(root, name), "{name:?}");
+            assert_eq!(listed.find(nobody, name), find(nobody, name), "{name:?}");
         }
         assert_eq!(find(nobody, "root").unwrap(), Found::Foreign);
         assert_eq!(find(nobody, "nobody").unwrap(), Found::Account("nobody".parse().unwrap()));

@@ -310,6 +310,7 @@ impl Service {
             | Ask::Resync(_)
             | Ask::List(_)
             | Ask::Key(_)
+            | Ask::Bulk(_)
             | Ask::Status {}
             | Ask::DiskKey(_)
             | Ask::DiskEnrol(_)

@@ -30,16 +30,9 @@ impl Service {
         if ask.allow_weak && asked.peer.role == Role::Account {
             return Err(Stop::Denied("Only root may import a secret of fewer than 80 bits.".to_owned()));
         }
-        if !(1..=MAX_CREDENTIALS_A_DOOR).contains(&ask.credentials.len()) {
-            return Err(Stop::Invalid(format!("1 to {MAX_CREDENTIALS_A_DOOR} credentials are imported at once")));
-        }
         let key: Option<Fingerprint> = ask.key.as_deref().map(str::parse).transpose().map_err(Stop::invalid)?;
         let place = Place { account, key, note: ask.note.as_deref().map(lines::bounded) };
-        let credentials: Vec<Credential> = ask
-            .credentials
-            .iter()
-            .map(|imported| credential(imported, ask.allow_weak, &place.account, asked.now))
-            .collect::<Result<_, _>>()?;
+        let credentials = credentials(ask, &place.account, asked.now)?;
         let set = scratch_set(&ask.scratch, asked.now)?;
         let mut row = asked.row("change", "");
         row.account = place.account.to_string();
@@ -59,10 +52,18 @@ impl Service {
 }
 
 /// Where the credentials count.
-struct Place {
-    account: Account,
-    key: Option<Fingerprint>,
-    note: Option<String>,
+pub(crate) struct Place {
+    pub account: Account,
+    pub key: Option<Fingerprint>,
+    pub note: Option<String>,
+}
+
+/// The credentials that are asked for, as they would stand in a record.
+pub(crate) fn credentials(ask: &Import, account: &Account, now: UnixTime) -> Result<Vec<Credential>, Stop> {
+    if !(1..=MAX_CREDENTIALS_A_DOOR).contains(&ask.credentials.len()) {
+        return Err(Stop::Invalid(format!("1 to {MAX_CREDENTIALS_A_DOOR} credentials are imported at once")));
+    }
+    ask.credentials.iter().map(|imported| credential(imported, ask.allow_weak, account, now)).collect()
 }
 
 fn credential(imported: &Imported, allow_weak: bool, account: &Account, now: UnixTime) -> Result<Credential, Stop> {
@@ -123,13 +124,24 @@ fn scratch_set(codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>
 /// Refuses a secret that the owner has: a code would count twice, and a
 /// revoked secret would come back.
 fn unknown(record: &Record, new: &Credential) -> Result<(), String> {
-    let Some(same) = record.credentials.iter().find(|known| known.secret == new.secret) else { return Ok(()) };
-    let revoked = if matches!(same.state, State::Revoked { .. }) { ", revoked," } else { "" };
-    Err(format!("{} has this secret already{revoked} as {} ({})", record.owner, same.label, same.id))
+    match known(record, new)? {
+        None => Ok(()),
+        Some(same) => Err(format!("{} has this secret already as {} ({})", record.owner, same.label, same.id)),
+    }
+}
+
+/// The owner's credential of this secret; one that was revoked is refused.
+pub(crate) fn known<'a>(record: &'a Record, new: &Credential) -> Result<Option<&'a Credential>, String> {
+    match record.credentials.iter().find(|known| known.secret == new.secret) {
+        Some(Credential { state: State::Revoked { .. }, label, id, .. }) => {
+            Err(format!("{} has this secret already, revoked, as {label} ({id})", record.owner))
+        }
+        found => Ok(found),
+    }
 }
 
 /// Puts all of them into a record, or says what is in the way of one.
-fn add_all(
+pub(crate) fn add_all(
     mut record: Record,
     credentials: Vec<Credential>,
     place: &Place,

@@ -12,6 +12,7 @@ pub mod access;
 pub mod account;
 pub mod arguments;
 pub mod boot;
+pub mod bulk;
 pub mod change;
 pub mod config;
 pub mod delegate;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,11 +13,15 @@ use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use otp_wire::frame::{self, MAX_LISTING, MAX_REQUEST};
+use otp_wire::message::bulk::MAX_LINE;
+use otp_wire::message::{Outcome, Reply};
 use otp_wire::socket::{peer_uid, read_line, write_line};
 
 use crate::access::{Peer, Role};
+use crate::bulk::Lines;
 use crate::service::Service;
 use crate::{Failure, now};
+use zeroize::Zeroizing;
 
 /// A socket, and how its peers are treated.
 #[derive(Debug, Clone, Copy)]
@@ -103,8 +108,28 @@ fn answer(connection: &UnixStream, peer: Peer, door: Door, service: &Service) {
     }
     let Ok(line) = read_line(connection, MAX_REQUEST, Instant::now() + door.line) else { return };
     let Some(reply) = service.answer(peer, &line, now()) else { return };
-    if let Ok(line) = frame::encode(&reply, MAX_LISTING) {
-        let _ = write_line(connection, &line, Instant::now() + REPLY);
+    let mut wire = Wire { socket: connection, line: door.line };
+    if wire.write(&reply) && matches!(reply.outcome, Outcome::Staged(_)) {
+        service.converse(peer, &reply.id, &mut wire, now());
+    }
+}
+
+/// A connection to a peer that talks on.
+pub(crate) struct Wire<'a, F: AsFd> {
+    /// The connection.
+    pub socket: &'a F,
+    /// How long the peer may take for a line.
+    pub line: Duration,
+}
+
+impl<F: AsFd> Lines for Wire<'_, F> {
+    fn read(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+        read_line(self.socket, MAX_LINE, Instant::now() + self.line).ok()
+    }
+
+    fn write(&mut self, reply: &Reply) -> bool {
+        let line = frame::encode(reply, MAX_LISTING);
+        line.is_ok_and(|line| write_line(self.socket, &line, Instant::now() + REPLY).is_ok())
     }
 }
 

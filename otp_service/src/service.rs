@@ -70,12 +70,19 @@ impl Stop {
     pub(crate) fn invalid(why: impl std::fmt::Display) -> Self {
         Self::Invalid(why.to_string())
     }
+
+    /// Why.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Invalid(line) | Self::Denied(line) | Self::CodeNeeded(line) | Self::Undecided(line) => line,
+        }
+    }
 }
 
 impl From<otp_store::Error> for Stop {
     fn from(error: otp_store::Error) -> Self {
         match error {
-            otp_store::Error::Taken => Self::Invalid(error.to_string()),
+            otp_store::Error::Taken | otp_store::Error::Bulk(_) => Self::Invalid(error.to_string()),
             other => Self::Undecided(other.to_string()),
         }
     }
@@ -155,6 +162,8 @@ impl Service {
             Ask::Audit(filter) => self.audit(&filter),
             Ask::Enrol(enrol) => self.enrol(asked, &enrol),
             Ask::Import(import) => self.import(asked, &import),
+            // The people come in the lines that follow: Service::converse.
+            Ask::Bulk(_) => Ok(Outcome::Staged(vec![])),
             Ask::Export(export) => self.export(asked, &export),
             Ask::Resync(resync) => self.resync(asked, &resync),
             Ask::SetBack(ask) => self.set_back(asked, &ask),
@@ -208,11 +217,16 @@ impl Service {
             Answered::Now => {
                 let made = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let (outcome, audit) = made.ok_or_else(|| Stop::Undecided("a change left no answer".to_owned()))?;
-                if self.settings.syslog {
-                    audit.iter().for_each(|row| self.journal.tell(row));
-                }
+                audit.iter().for_each(|row| self.tell(row));
                 Ok(outcome)
             }
+        }
+    }
+
+    /// Writes a row of the audit into the system's log too, where that is wanted.
+    pub(crate) fn tell(&self, row: &AuditRow) {
+        if self.settings.syslog {
+            self.journal.tell(row);
         }
     }
 
@@ -267,13 +281,11 @@ impl Asked {
 
     /// The start of an audit row about this request.
     pub(crate) fn row(&self, verdict: &'static str, reason: impl Into<String>) -> AuditRow {
-        AuditRow {
-            at: self.now,
-            verdict,
-            reason: reason.into(),
-            peer: self.peer.uid,
-            claimed: self.peer.role != Role::Root,
-            ..AuditRow::default()
-        }
+        AuditRow { reason: reason.into(), ..audit_row(self.peer, self.now, verdict) }
     }
+}
+
+/// The start of an audit row about something that this peer asked.
+pub(crate) fn audit_row(peer: Peer, at: UnixTime, verdict: &'static str) -> AuditRow {
+    AuditRow { at, verdict, peer: peer.uid, claimed: peer.role != Role::Root, ..AuditRow::default() }
 }

@@ -8,6 +8,7 @@ use otp_wire::message::{Outcome, Reply, Request, VERSION};
 use otp_wire::socket::{read_line, write_line};
 
 use crate::access::Peer;
+use crate::listen::Wire;
 use crate::service::Service;
 use crate::{Failure, now};
 
@@ -30,8 +31,14 @@ pub fn read() -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
 /// # Errors
 /// When it was not a request, or the reply can't be written.
 pub fn answer(service: &Service, peer: Peer, line: &[u8]) -> Result<(), Failure> {
-    let reply = service.answer(peer, line, now());
-    send(&reply.ok_or_else(|| Failure::at("standard input", "not a request"))?)
+    let reply = service.answer(peer, line, now()).ok_or_else(|| Failure::at("standard input", "not a request"))?;
+    send(&reply)?;
+    if matches!(reply.outcome, Outcome::Staged(_)) {
+        // Standard input and output are one socket here.
+        let stdin = std::io::stdin();
+        service.converse(peer, &reply.id, &mut Wire { socket: &stdin, line: PATIENCE }, now());
+    }
+    Ok(())
 }
 
 /// Says why nothing can be decided. The caller may know: it is root, or the

@@ -23,6 +23,8 @@ pub enum Error {
     NoKey(u32),
     /// Another owner has this key, account or credential id already.
     Taken,
+    /// A bulk is in the way: how.
+    Bulk(&'static str),
     /// The same request id came with another request.
     Reused,
     /// A verifier has the store open.
@@ -48,6 +50,7 @@ impl fmt::Display for Error {
             Self::Taken => {
                 f.write_str("this key, or logins without a key, belong to another owner of the account already")
             }
+            Self::Bulk(why) => f.write_str(why),
             Self::Reused => f.write_str("the request id was used for another request"),
             Self::InUse => f.write_str("a verifier is using the store; stop it first"),
             Self::NotKept(why) => write!(f, "nothing could be remembered: {why}"),

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bulk;
 mod codec;
 pub mod error;
 #[cfg(feature = "fuzzing")]
@@ -22,6 +23,7 @@ pub mod sqlite;
 
 use otp_core::{Account, CredentialId, Fingerprint, Limits, Owner, Record, UnixTime};
 
+pub use bulk::{Arrival, Bulk, Fate, Newcomer};
 pub use error::Error;
 pub use reserve::RESERVE;
 pub use sealing::SealingKeys;
@@ -39,6 +41,12 @@ pub trait Store: Send + Sync {
     /// [`Error`] when nothing was decided; then nothing was changed either, or
     /// it isn't known: both mean a refusal.
     fn transact(&self, transaction: Transaction) -> Result<Answered, Error>;
+
+    /// Begins to take in many people, who count all at once or never.
+    ///
+    /// # Errors
+    /// When another bulk is under way, or the disk has no room for one.
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, Error>;
 
     /// Whose entry `account` with `key` (or without one) is.
     ///

@@ -86,13 +86,18 @@ impl Reserve {
     /// Makes the reserve whole, where something is missing and there is plenty.
     pub(crate) fn refill(&mut self) {
         let Some(file) = &self.file else { return };
-        if self.bytes >= RESERVE || self.available().is_none_or(|bytes| bytes < PLENTY) {
+        if self.bytes >= RESERVE || !self.has_plenty() {
             return;
         }
         // Where blocks can't be had in advance, an empty promise would help nobody.
         if fallocate(file, FallocateFlags::empty(), 0, RESERVE).is_ok() {
             self.bytes = RESERVE;
         }
+    }
+
+    /// Whether there is room for more than logins.
+    pub(crate) fn has_plenty(&self) -> bool {
+        self.available().is_some_and(|bytes| bytes >= PLENTY)
     }
 
     /// Bytes that are free for us.

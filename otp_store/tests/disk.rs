@@ -159,3 +159,41 @@ fn on_a_read_only_disk_nothing_is_accepted() {
     remount("remount,rw");
     assert!(login(&place.open().unwrap(), 2, &hotp(0)).unwrap());
 }
+
+#[test]
+fn a_bulk_stops_before_the_disk_is_full_and_leaves_nothing() {
+    let Some(disk) = disk("a_bulk_stops_before_the_disk_is_full_and_leaves_nothing") else { return };
+    let place = Place::at(tempfile::tempdir_in(&disk).unwrap());
+    let store = place.open().unwrap();
+    put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap();
+    let mut bulk = store.bulk().unwrap();
+    let newcomer = |number: u32| {
+        let owner: otp_core::Owner = format!("person{number}").parse().unwrap();
+        let judge = move |_| {
+            let mut new = record(Factor::Hotp { next: 0 });
+            new.owner = format!("person{number}").parse().unwrap();
+            new.entries[0].account = format!("person{number}").parse().unwrap();
+            new.credentials[0].id = otp_core::CredentialId::from_random([2, 0, 0, (number >> 8) as u8, number as u8]);
+            Ok(Some(otp_store::Arrival { record: new, audit: vec![] }))
+        };
+        otp_store::Newcomer { owner, judge: Box::new(judge) }
+    };
+    bulk.add((0..500).map(newcomer).collect()).unwrap();
+    fill(&disk);
+    let failure = bulk.add((500..1000).map(newcomer).collect()).unwrap_err();
+    assert!(failure.to_string().contains("no room"), "{failure}");
+    drop(bulk);
+    assert!(login(&store, 10, &hotp(0)).unwrap(), "logins go on");
+    assert_eq!(store.owners(None).unwrap().len(), 1);
+    fs::remove_file(disk.join("full")).unwrap();
+    assert!(login(&store, 11, &hotp(1)).unwrap());
+    let left = || {
+        let connection = rusqlite::Connection::open(place.db()).unwrap();
+        connection.query_row("SELECT count(*) FROM owner", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while left() > 1 {
+        assert!(std::time::Instant::now() < until, "cleared away when there is room again");
+        std::thread::yield_now();
+    }
+}

@@ -51,6 +51,20 @@ pub trait Verifier<S: Scope = Everything> {
     fn ask(&self, request: &Request<S>, deadline: Instant) -> Result<Reply<S>, Error>;
 }
 
+/// A [`Verifier`] that one can talk on with, for a bulk: see [`message::bulk`].
+pub trait Converse: Verifier {
+    /// Asks, and then says what `next` makes of each answer, until it has no
+    /// more to say; the last answer.
+    ///
+    /// # Errors
+    /// [`Error`] when there is no answer: what was said last may have been done.
+    fn converse(
+        &self,
+        request: &Request,
+        next: &mut dyn FnMut(&Outcome) -> Option<message::bulk::More>,
+    ) -> Result<Outcome, Error>;
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Error {

@@ -2,6 +2,7 @@
 //! service's static user, and programs that are linked statically and so can't
 //! load the system's other sources (nss(5)).
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -38,6 +39,14 @@ pub fn by_name(name: &str) -> io::Result<Option<Entry>> {
 /// When the file can't be read.
 pub fn by_uid(uid: u32) -> io::Result<Option<Entry>> {
     Ok(entries(&read()?).find(|entry| entry.uid == uid))
+}
+
+/// The names of all entries.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn names() -> io::Result<HashSet<String>> {
+    Ok(entries(&read()?).map(|entry| entry.name).collect())
 }
 
 /// A bare root without the file knows nobody.

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 
 use crate::frame::{self, MAX_REPLY, MAX_REQUEST};
 use crate::message::VERSION;
-use crate::{Error, Reply, Request, Scope, Verifier};
+use crate::message::bulk::{MAX_LINE, More};
+use crate::{Converse, DEADLINE, Error, Outcome, Reply, Request, Scope, Verifier};
 
 /// How long a verifier that hangs up is tried again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -85,6 +86,12 @@ impl<S: Scope> Verifier<S> for SocketVerifier {
     }
 }
 
+impl Converse for SocketVerifier {
+    fn converse(&self, request: &Request, next: &mut dyn FnMut(&Outcome) -> Option<More>) -> Result<Outcome, Error> {
+        converse(&self.connect(Instant::now() + DEADLINE)?, request, next, self.max_reply)
+    }
+}
+
 /// Sends `request` and reads the reply, over a connected socket that does not block.
 ///
 /// # Errors
@@ -97,6 +104,36 @@ pub fn exchange<S: Scope>(
 ) -> Result<Reply<S>, Error> {
     let line = frame::encode(request, MAX_REQUEST).map_err(|_| Error::Garbage("the request is too long"))?;
     write_line(socket, &line, deadline)?;
+    reply(socket, request, deadline, max_reply)
+}
+
+/// Asks, and then says what `next` makes of each answer, until it has no more
+/// to say; the last answer. Each takes as long as [`DEADLINE`] at most.
+///
+/// # Errors
+/// [`Error`] when there is no answer.
+pub fn converse(
+    socket: &impl AsFd,
+    request: &Request,
+    next: &mut dyn FnMut(&Outcome) -> Option<More>,
+    max_reply: usize,
+) -> Result<Outcome, Error> {
+    let mut answer = exchange(socket, request, Instant::now() + DEADLINE, max_reply)?.outcome;
+    while let Some(more) = next(&answer) {
+        let line = frame::encode(&more, MAX_LINE).map_err(|_| Error::Garbage("the line is too long"))?;
+        let deadline = Instant::now() + DEADLINE;
+        write_line(socket, &line, deadline)?;
+        answer = reply(socket, request, deadline, max_reply)?.outcome;
+    }
+    Ok(answer)
+}
+
+fn reply<S: Scope>(
+    socket: &impl AsFd,
+    request: &Request<S>,
+    deadline: Instant,
+    max_reply: usize,
+) -> Result<Reply<S>, Error> {
     let line = read_line(socket, max_reply, deadline)?;
     let reply: Reply<S> = frame::decode(&line).map_err(|_| Error::Garbage("not a reply of this version"))?;
     if reply.v != VERSION || reply.id != request.id {
@@ -189,8 +226,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::message::Outcome;
-    use crate::{Ask, DEADLINE, LoginsOnly};
+    use crate::{Ask, LoginsOnly};
 
     #[test]
     fn a_verifier_that_hangs_up_is_asked_again_with_the_same_id() {

@@ -10,8 +10,9 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::frame::MAX_REPLY;
-use crate::socket::{exchange, until_closed};
-use crate::{Error, Reply, Request, Scope, Verifier};
+use crate::message::bulk::More;
+use crate::socket::{converse, exchange, until_closed};
+use crate::{Converse, DEADLINE, Error, Outcome, Reply, Request, Scope, Verifier};
 
 /// Starts `oathgated --stdio` and asks it once.
 pub struct SpawnVerifier {
@@ -108,5 +109,15 @@ impl<S: Scope> Verifier<S> for SpawnVerifier {
         until_closed(&socket, deadline);
         drop(started);
         Ok(reply)
+    }
+}
+
+impl Converse for SpawnVerifier {
+    fn converse(&self, request: &Request, next: &mut dyn FnMut(&Outcome) -> Option<More>) -> Result<Outcome, Error> {
+        let absent = |error| Error::Absent(self.program.display().to_string(), error);
+        let (_started, socket) = self.start().map_err(absent)?;
+        let answer = converse(&socket, request, next, self.max_reply)?;
+        until_closed(&socket, Instant::now() + DEADLINE);
+        Ok(answer)
     }
 }

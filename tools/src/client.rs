@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use nix::unistd::Uid;
 use otp_core::Account;
 use otp_wire::frame::MAX_LISTING;
+use otp_wire::message::bulk::More;
 use otp_wire::message::{Outcome, RequestId};
 use otp_wire::syslog::escape;
 use otp_wire::trust::system_uids;
 use otp_wire::{Ask, DEADLINE, Error, PUBLIC_SOCKET, ROOT_SOCKET, Request};
-use otp_wire::{SocketVerifier, SpawnVerifier, Verifier};
+use otp_wire::{Converse, SocketVerifier, SpawnVerifier};
 
 use crate::as_person;
 use crate::cli::Reach;
@@ -20,7 +21,7 @@ use crate::terminal::{Person, Typed};
 
 /// Somebody's connection to a verifier.
 pub struct Client<'a> {
-    verifier: Box<dyn Verifier + 'a>,
+    verifier: Box<dyn Converse + 'a>,
     person: &'a dyn Person,
     /// How this client was called, to be repeated in advice: `oathgate --user-store`.
     pub call: String,
@@ -47,7 +48,7 @@ impl<'a> Client<'a> {
 
     /// A client of `verifier`, for tests.
     #[cfg(test)]
-    pub fn of(verifier: impl Verifier + 'a, person: &'a dyn Person) -> Self {
+    pub fn of(verifier: impl Converse + 'a, person: &'a dyn Person) -> Self {
         let me = "alice".parse().ok();
         Self { verifier: Box::new(verifier), person, call: "oathgate".to_owned(), root: false, me }
     }
@@ -116,6 +117,21 @@ impl<'a> Client<'a> {
             };
         }
         Err(Failure::no("no code was accepted; nothing was changed"))
+    }
+
+    /// Asks, and then says what `next` makes of each answer; the last answer.
+    ///
+    /// # Errors
+    /// As [`Client::answer`]; what was said last may have been done where the
+    /// verifier can't be reached any more.
+    pub fn converse(&self, ask: Ask, next: &mut dyn FnMut(&Outcome) -> Option<More>) -> Result<Outcome, Failure> {
+        let request = Request::new(ask).map_err(Failure::undecided)?;
+        match self.verifier.converse(&request, next).map_err(|error| unreachable_verifier(&error, &self.call))? {
+            Outcome::Denied(line) => Err(denied(&line)),
+            Outcome::Invalid(line) => Err(Failure::no(line)),
+            Outcome::Undecided(line) => Err(undecided(&line)),
+            outcome => Ok(outcome),
+        }
     }
 
     /// Asks for something that is done or not.
@@ -195,7 +211,7 @@ fn call(reach: &Reach) -> String {
 }
 
 /// The system's verifier: at the socket that is named, or as the settings say.
-fn system(named: Option<&Path>) -> Result<Box<dyn Verifier>, Failure> {
+fn system(named: Option<&Path>) -> Result<Box<dyn Converse>, Failure> {
     let me = Uid::effective();
     let mut trusted = system_uids();
     let path = match named {
@@ -235,7 +251,7 @@ fn has_store() -> bool {
     home_folder().is_none_or(|home| places.iter().any(|place| home.join(place).exists()))
 }
 
-fn user_store() -> Result<Box<dyn Verifier>, Failure> {
+fn user_store() -> Result<Box<dyn Converse>, Failure> {
     let program = SpawnVerifier::beside_caller()
         .map_err(|error| Failure::undecided(error).hint("install oathgated into the same folder as oathgate"))?;
     Ok(Box::new(SpawnVerifier::user_store(&program, &home()?).max_reply(MAX_LISTING)))

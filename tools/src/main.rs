@@ -8,6 +8,7 @@
 mod as_person;
 mod audit;
 mod backup;
+mod bulk;
 mod cli;
 mod client;
 mod clock;
@@ -24,6 +25,7 @@ mod migrate;
 mod output;
 mod pages;
 mod passwd;
+mod progress;
 mod qr;
 mod run;
 mod scratch;

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use otp_wire::message::bulk::More;
 use otp_wire::message::{CredentialRow, EntryRow, Outcome, OwnerRow, VERSION};
-use otp_wire::{Error, Reply, Request, SecretText, Verifier};
+use otp_wire::{Converse, Error, Reply, Request, SecretText, Verifier};
 
 use crate::terminal::{Person, Typed};
 
@@ -14,6 +15,8 @@ use crate::terminal::{Person, Typed};
 pub struct Script {
     replies: RefCell<VecDeque<Outcome>>,
     asked: RefCell<Vec<serde_json::Value>>,
+    /// What was said in a conversation.
+    pub said: RefCell<Vec<More>>,
 }
 
 impl Script {
@@ -36,6 +39,18 @@ impl Verifier for &Script {
         self.asked.borrow_mut().push(serde_json::to_value(request).unwrap());
         let outcome = self.replies.borrow_mut().pop_front().ok_or(Error::Late)?;
         Ok(Reply { v: VERSION, id: request.id.clone(), outcome })
+    }
+}
+
+impl Converse for &Script {
+    fn converse(&self, request: &Request, next: &mut dyn FnMut(&Outcome) -> Option<More>) -> Result<Outcome, Error> {
+        self.asked.borrow_mut().push(serde_json::to_value(request).unwrap());
+        let mut answer = self.replies.borrow_mut().pop_front().ok_or(Error::Late)?;
+        while let Some(more) = next(&answer) {
+            self.said.borrow_mut().push(more);
+            answer = self.replies.borrow_mut().pop_front().ok_or(Error::Late)?;
+        }
+        Ok(answer)
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use otp_core::{Account, CredentialId, Fingerprint, Limits, Owner, Record, UnixTime};
-use otp_store::{Acceptances, Answered, AuditFilter, AuditRow, Error, Login, Report, SqliteStore, Store, Transaction};
+use otp_store::{
+    Acceptances, Answered, AuditFilter, AuditRow, Bulk, Error, Login, Report, SqliteStore, Store, Transaction,
+};
 
 use crate::common::world::World;
 
@@ -54,6 +56,11 @@ impl Store for Watched {
     fn transact(&self, transaction: Transaction) -> Result<Answered, Error> {
         self.watch.note("transact")?;
         self.store.transact(transaction)
+    }
+
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, Error> {
+        self.watch.note("bulk")?;
+        self.store.bulk()
     }
 
     fn owner_of(&self, account: &Account, key: Option<&Fingerprint>) -> Result<Option<Owner>, Error> {

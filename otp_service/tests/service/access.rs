@@ -1,8 +1,8 @@
 //! Who may ask what.
 
 use otp_wire::message::{
-    AuditFilter, CredentialName, Export, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, Outcome, OwnerName, Reason,
-    Rename, ScratchAdd, Selection, SetBack, Unlock,
+    AuditFilter, Bulk, CredentialName, Export, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, Outcome, OwnerName,
+    Reason, Rename, ScratchAdd, Selection, SetBack, Unlock,
 };
 use otp_wire::{Ask, Login, SecretText};
 
@@ -56,6 +56,7 @@ fn weakening(credential: &str) -> Vec<Ask> {
             to: Some(GrantTo { address: "192.0.2.1".to_owned(), seconds: 600 }),
         }),
         Ask::KeyRemove(KeyName { account, key: key(1).to_string() }),
+        Ask::Bulk(Bulk {}),
     ]
 }
 

@@ -126,6 +126,10 @@ fn merge_all(
     let mut restored = Restored { owners: owners.len() as u64, ..Restored::default() };
     // Written anew: a way in may have changed hands since.
     back.execute_batch("DELETE FROM entry; DELETE FROM credential; DELETE FROM request;")?;
+    // A bulk that was under way then was not let in.
+    back.execute_batch(
+        "DELETE FROM owner WHERE EXISTS (SELECT 1 FROM bulk WHERE owner.id BETWEEN first AND last); DELETE FROM bulk;",
+    )?;
     for owner in &owners {
         let (id, mut record) = rows::load(back, owner, keys)?.ok_or(Error::Damaged("an owner without a record"))?;
         let old = present.and_then(|present| present.record(owner));
@@ -159,6 +163,9 @@ impl<'a> Present<'a> {
         // For writing: what an ended verifier left in a journal belongs to it.
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
         let version = schema::recognise(&connection, path).ok()?;
+        if version < 4 {
+            connection.execute_batch("CREATE TEMP TABLE bulk (first, last)").ok()?;
+        }
         Some(Self { connection, version, keys })
     }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 pub mod backup;
+mod bulk;
 mod identity;
 mod readers;
 mod report;
@@ -10,7 +11,7 @@ mod rows;
 mod schema;
 mod writer;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -21,10 +22,12 @@ use otp_core::{Account, CredentialId, Fingerprint, Limits, Owner, Record, UnixTi
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::FlockOperation;
 
+use crate::bulk::Bulk;
 use crate::reserve::Reserve;
 use crate::{
     Acceptances, Answered, AuditFilter, AuditRow, Error, Login, Report, SealingKeys, Store, Transaction, place,
 };
+use bulk::SqliteBulk;
 use identity::Identity;
 use readers::{Reader, Readers};
 use requests::Requests;
@@ -108,9 +111,9 @@ impl SqliteStore {
             other => other?,
         };
         identity.check()?;
-        let requests = RefCell::new(Requests::load(&connection)?);
-        let desk =
-            Desk { connection, keys: Arc::clone(&keys), identity: Arc::clone(&identity), reserve, requests, batch };
+        let (requests, bulk) = (RefCell::new(Requests::load(&connection)?), bulk::State::load(&connection)?);
+        let (own_keys, own_identity, failing) = (Arc::clone(&keys), Arc::clone(&identity), Cell::new(false));
+        let desk = Desk { connection, keys: own_keys, identity: own_identity, reserve, requests, bulk, failing, batch };
         let (writer, readers) = (Writer::start(desk), Readers::default());
         Ok(Self { path: path.to_owned(), keys, identity, readers, writer, _lock: lock })
     }
@@ -186,6 +189,10 @@ fn lock_as(path: &Path, operation: FlockOperation) -> Result<File, Error> {
 impl Store for SqliteStore {
     fn transact(&self, transaction: Transaction) -> Result<Answered, Error> {
         self.writer.transact(transaction)
+    }
+
+    fn bulk(&self) -> Result<Box<dyn Bulk + '_>, Error> {
+        Ok(Box::new(SqliteBulk::begin(self)?))
     }
 
     fn owner_of(&self, account: &Account, key: Option<&Fingerprint>) -> Result<Option<Owner>, Error> {

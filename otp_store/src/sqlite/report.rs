@@ -5,7 +5,7 @@ use std::path::Path;
 use otp_core::{Limits, Owner, UnixTime};
 use rusqlite::Connection;
 
-use super::schema;
+use super::{rows, schema};
 use crate::{Error, Report, SealingKeys, codec, reserve};
 
 pub(super) fn report(
@@ -18,7 +18,7 @@ pub(super) fn report(
     let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     let (nobody, key) = (Owner::nobody(), keys.current());
     let (mut owners, mut locked, mut ahead) = (0, 0, 0);
-    let mut records = connection.prepare("SELECT record FROM owner WHERE name <> ?1")?;
+    let mut records = connection.prepare(rows::RECORDS)?;
     let mut rows = records.query([nobody.as_str()])?;
     while let Some(row) = rows.next()? {
         owners += 1;
@@ -31,7 +31,9 @@ pub(super) fn report(
         schema: schema::version(connection)?,
         bytes: number("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?,
         owners,
-        entries: number("SELECT count(*) FROM entry")?,
+        entries: number(
+            "SELECT count(*) - (SELECT count(*) FROM entry JOIN bulk ON owner BETWEEN first AND last) FROM entry",
+        )?,
         audit: number("SELECT count(*) FROM audit")?,
         locked,
         ahead,

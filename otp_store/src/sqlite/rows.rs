@@ -5,10 +5,21 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{Error, Login, SealingKeys, codec, nobody};
 
+/// A row of `owner` that isn't of a bulk which is still under way.
+macro_rules! is_in {
+    () => {
+        " AND NOT EXISTS (SELECT 1 FROM bulk WHERE owner.id BETWEEN first AND last)"
+    };
+}
+
 // No joins: SQLite prepares one anew each time it is asked.
-const OWNER_OF: &str = "SELECT name FROM owner WHERE id = (SELECT owner FROM entry WHERE account = ?1 AND key = ?2)";
-const OWNER_OF_CREDENTIAL: &str = "SELECT name FROM owner WHERE id = (SELECT owner FROM credential WHERE id = ?1)";
-const LOAD: &str = "SELECT id, record, sealing_key, mac FROM owner WHERE name = ?1";
+const OWNER_OF: &str =
+    concat!("SELECT name FROM owner WHERE id = (SELECT owner FROM entry WHERE account = ?1 AND key = ?2)", is_in!());
+const OWNER_OF_CREDENTIAL: &str =
+    concat!("SELECT name FROM owner WHERE id = (SELECT owner FROM credential WHERE id = ?1)", is_in!());
+const LOAD: &str = concat!("SELECT id, record, sealing_key, mac FROM owner WHERE name = ?1", is_in!());
+/// What [`super::report`] looks at.
+pub(super) const RECORDS: &str = concat!("SELECT record FROM owner WHERE name <> ?1", is_in!());
 
 fn owner_named(text: &str) -> Result<Owner, Error> {
     Owner::stored(text).map_err(|_| Error::Damaged("a name in a row"))
@@ -61,11 +72,13 @@ pub(super) fn owners(
     after: Option<&Owner>,
     limit: usize,
 ) -> Result<Vec<Owner>, Error> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(concat!(
         "SELECT name FROM owner
          WHERE name <> ?2 AND (?1 IS NULL OR id IN (SELECT owner FROM entry WHERE account = ?1))
-               AND name > ?3 ORDER BY name LIMIT ?4",
-    )?;
+               AND name > ?3",
+        is_in!(),
+        " ORDER BY name LIMIT ?4",
+    ))?;
     let (account, after) = (account.map(Account::as_str), after.map_or("", Owner::as_str));
     let (nobody, limit) = (Owner::nobody(), i64::try_from(limit).unwrap_or(i64::MAX));
     let names = statement.query_map(params![account, nobody.as_str(), after, limit], |row| row.get::<_, String>(0))?;
@@ -73,7 +86,14 @@ pub(super) fn owners(
 }
 
 pub(super) fn knows(connection: &Connection, account: &Account) -> Result<bool, Error> {
-    Ok(connection.prepare_cached("SELECT 1 FROM entry WHERE account = ?1")?.exists([account.as_str()])?)
+    let known = "SELECT 1 FROM entry WHERE account = ?1
+                 AND NOT EXISTS (SELECT 1 FROM bulk WHERE entry.owner BETWEEN first AND last)";
+    Ok(connection.prepare_cached(known)?.exists([account.as_str()])?)
+}
+
+/// Whether there is a row of that name, be it of a bulk that is under way.
+pub(super) fn is_taken(connection: &Connection, owner: &Owner) -> Result<bool, Error> {
+    Ok(connection.prepare_cached("SELECT 1 FROM owner WHERE name = ?1")?.exists([owner.as_str()])?)
 }
 
 /// The record of `owner`, with the number of its row.
@@ -114,29 +134,48 @@ pub(super) fn save(
     record: &Record,
     keys: &SealingKeys,
 ) -> Result<(), Error> {
-    let bytes = codec::encode(record, keys)?;
-    let key = keys.current();
-    let mac = keys.record_mac(key, &record.owner, &bytes)?;
-    let after = Index::of(record);
-    let nothing = Index::default();
-    let (id, before) = match before {
-        Some((id, before)) => {
-            let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
-            let other_key = "UPDATE owner SET record = ?2, mac = ?4, sealing_key = ?3 WHERE id = ?1";
-            // The index of the keys is written only where the key changes.
-            if connection.prepare_cached(same_key)?.execute(params![id, bytes, key, &mac[..]])? == 0 {
-                connection.prepare_cached(other_key)?.execute(params![id, bytes, key, &mac[..]])?;
-            }
-            (id, before)
-        }
-        None => {
-            connection
-                .prepare_cached("INSERT INTO owner (name, record, sealing_key, mac) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![record.owner.as_str(), bytes, key, &mac[..]])?;
-            (connection.last_insert_rowid(), &nothing)
-        }
-    };
-    after.replace(connection, id, before)
+    let sealed = Row::of(record, keys)?;
+    let Some((id, before)) = before else { return insert(connection, next_id(connection)?, &sealed) };
+    let Row { bytes, key, mac, .. } = &sealed;
+    let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
+    let other_key = "UPDATE owner SET record = ?2, mac = ?4, sealing_key = ?3 WHERE id = ?1";
+    // The index of the keys is written only where the key changes.
+    if connection.prepare_cached(same_key)?.execute(params![id, bytes, key, &mac[..]])? == 0 {
+        connection.prepare_cached(other_key)?.execute(params![id, bytes, key, &mac[..]])?;
+    }
+    sealed.index.replace(connection, id, before)
+}
+
+/// A record as it is written.
+pub(super) struct Row {
+    owner: Owner,
+    bytes: Vec<u8>,
+    key: u32,
+    mac: [u8; 32],
+    index: Index,
+}
+
+impl Row {
+    /// Seals a record.
+    pub(super) fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
+        let (bytes, key) = (codec::encode(record, keys)?, keys.current());
+        let mac = keys.record_mac(key, &record.owner, &bytes)?;
+        Ok(Self { owner: record.owner.clone(), bytes, key, mac, index: Index::of(record) })
+    }
+}
+
+/// Writes the record of a new owner into the row with number `id`.
+pub(super) fn insert(connection: &Connection, id: i64, row: &Row) -> Result<(), Error> {
+    connection
+        .prepare_cached("INSERT INTO owner (id, name, record, sealing_key, mac) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![id, row.owner.as_str(), row.bytes, row.key, &row.mac[..]])?;
+    row.index.replace(connection, id, &Index::default())
+}
+
+/// The number of the next row: beyond those that a bulk has taken.
+pub(super) fn next_id(connection: &Connection) -> Result<i64, Error> {
+    let next = "SELECT 1 + max(coalesce((SELECT max(id) FROM owner), 0), coalesce((SELECT max(last) FROM bulk), 0))";
+    Ok(connection.prepare_cached(next)?.query_row([], |row| row.get(0))?)
 }
 
 /// Where a record is found from.

@@ -2,15 +2,16 @@
 //! under a savepoint of its own, and answered only after the commit: one fsync
 //! for all of them, and none of them can spoil another.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
 
 use super::audit;
+use super::bulk::{self, Order};
 use super::identity::Identity;
 use super::requests::Requests;
 use super::rows::{self, Index};
@@ -23,7 +24,14 @@ const QUEUE: usize = 256;
 pub(super) const BATCH: usize = 64;
 
 type Reply = SyncSender<Result<Answered, Error>>;
-type Job = (Transaction, Reply);
+
+/// What the writer is asked to do.
+pub(super) enum Job {
+    /// A request.
+    One((Transaction, Reply)),
+    /// A slice of a bulk, between the requests.
+    Slice(Order),
+}
 
 pub(super) struct Writer {
     jobs: Mutex<Option<SyncSender<Job>>>,
@@ -37,6 +45,9 @@ pub(super) struct Desk {
     pub(super) identity: Arc<Identity>,
     pub(super) reserve: Reserve,
     pub(super) requests: RefCell<Requests>,
+    pub(super) bulk: Cell<bulk::State>,
+    /// Clearing failed, and is tried again after the next request.
+    pub(super) failing: Cell<bool>,
     /// At most so many requests in one commit.
     pub(super) batch: usize,
 }
@@ -58,11 +69,14 @@ impl Writer {
     }
 
     pub(super) fn transact(&self, transaction: Transaction) -> Result<Answered, Error> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Closed)?;
         let (reply, answer) = sync_channel(1);
-        jobs.send((transaction, reply)).map_err(|_| Error::Closed)?;
-        drop(jobs);
+        self.send(Job::One((transaction, reply)))?;
         answer.recv().map_err(|_| Error::Closed)?
+    }
+
+    pub(super) fn send(&self, job: Job) -> Result<(), Error> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Closed)?;
+        jobs.send(job).map_err(|_| Error::Closed)
     }
 }
 
@@ -77,20 +91,48 @@ impl Drop for Writer {
 }
 
 fn run(desk: &mut Desk, waiting: &Receiver<Job>) {
-    while let Ok(first) = waiting.recv() {
-        let batch = std::iter::once(first).chain(waiting.try_iter().take(desk.batch.saturating_sub(1)));
-        let (transactions, replies): (Vec<_>, Vec<Reply>) = batch.unzip();
+    while let Some(first) = next(desk, waiting) {
+        let (mut batch, mut slice) = (Vec::new(), None);
+        for job in std::iter::once(first).chain(waiting.try_iter().take(desk.batch.saturating_sub(1))) {
+            match job {
+                Job::One(one) => batch.push(one),
+                Job::Slice(order) => {
+                    slice = Some(order);
+                    break;
+                }
+            }
+        }
+        let (transactions, replies): (Vec<_>, Vec<Reply>) = batch.into_iter().unzip();
         for (reply, answer) in replies.into_iter().zip(desk.answers(transactions)) {
             let _ = reply.send(answer);
         }
+        if let Some((slice, reply)) = slice {
+            let _ = reply.send(desk.slice(slice));
+        }
         desk.reserve.refill();
+        desk.failing.set(false);
     }
+}
+
+/// The next job; while nobody has one, what a bulk left is cleared away.
+fn next(desk: &Desk, waiting: &Receiver<Job>) -> Option<Job> {
+    while desk.has_left() && !desk.failing.get() {
+        desk.clear();
+        match waiting.try_recv() {
+            Err(TryRecvError::Empty) => {}
+            job => return job.ok(),
+        }
+    }
+    waiting.recv().ok()
 }
 
 impl Desk {
     /// Decides a batch, remembers it, and answers each of its requests.
     fn answers(&mut self, batch: Vec<Transaction>) -> Vec<Result<Answered, Error>> {
         let count = batch.len();
+        if count == 0 {
+            return vec![];
+        }
         let answered = |decided: Vec<Result<Decided, Error>>| -> Vec<Result<Answered, Error>> {
             decided.into_iter().map(|decided| decided.map(Decided::answered)).collect()
         };
@@ -161,9 +203,9 @@ impl Desk {
         self.transaction(|| decided.iter().flatten().try_for_each(|one| self.savepoint(|| self.write(one))))
     }
 
-    fn transaction(&self, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn transaction<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         let begun = self.execute("BEGIN IMMEDIATE");
-        let done = begun.and_then(|()| work()).and_then(|()| self.execute("COMMIT"));
+        let done = begun.and_then(|()| work()).and_then(|done| self.execute("COMMIT").map(|()| done));
         if done.is_err() {
             let _ = self.execute("ROLLBACK");
             // What was not kept was not answered either. If this fails too, those
@@ -182,7 +224,7 @@ impl Desk {
     }
 
     /// Does one request's work; a failure undoes that and nothing else.
-    fn savepoint(&self, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn savepoint(&self, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         if self.connection.is_autocommit() {
             // The disk's failure ended the transaction; a savepoint would begin another.
             return Err(Error::Closed);
@@ -209,6 +251,9 @@ impl Desk {
         };
         let Some(owner) = owner else { return self.judge_nobody(mark, now, change) };
         let loaded = rows::load(&self.connection, &owner, &self.keys)?;
+        if loaded.is_none() {
+            bulk::check_free(&self.connection, &owner)?;
+        }
         let before = loaded.as_ref().map(|(id, record)| (*id, Index::of(record)));
         let change = change(loaded.map(|(_, record)| record));
         Ok(Decided::Now { mark, before, now, change })

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub mod bulk;
 pub mod disk;
 pub mod export;
 pub mod import;
@@ -18,6 +19,7 @@ pub mod report;
 
 use crate::SecretText;
 
+pub use bulk::{Bulk, NotTaken};
 pub use disk::{DiskEnrol, DiskKey, Unseal, VolumeName};
 pub use export::{Export, Exported};
 pub use import::{Import, Imported, ImportedFactor};
@@ -149,6 +151,9 @@ pub enum Ask<S: Scope = Everything> {
     Enrol(S::Of<Enrol>),
     /// Credentials that another program made. [`Outcome::Done`].
     Import(S::Of<Import>),
+    /// The same for many people, who come in the lines that follow: see [`bulk`].
+    /// [`Outcome::Staged`].
+    Bulk(S::Of<Bulk>),
     /// Credentials with their secrets, for another verifier or a further
     /// device. [`Outcome::Exported`].
     Export(S::Of<Export>),
@@ -206,6 +211,7 @@ impl<S: Scope> Ask<S> {
             Self::Status {} => "status",
             Self::Enrol(_) => "enrol",
             Self::Import(_) => "import",
+            Self::Bulk(_) => "bulk",
             Self::Export(_) => "export",
             Self::Resync(_) => "resync",
             Self::SetBack(_) => "set_back",
@@ -311,6 +317,8 @@ pub enum Outcome<S: Scope = Everything> {
     Key(S::Of<bool>),
     /// What happened, newest first.
     Audit(S::Of<Vec<AuditRow>>),
+    /// A line of a bulk is staged, but for these people; on with the next one.
+    Staged(S::Of<Vec<NotTaken>>),
     /// Done.
     Done(S::Of<String>),
 }

@@ -115,6 +115,7 @@ entry the table is shown, and you are asked which; without a terminal nothing is
 Examples:
   oathgate import ~/.google_authenticator               keeps window, skew, used codes, scratch codes
   sudo oathgate import --homes                          everybody's, each opened with its owner's rights
+  sudo oathgate import users.oath --everybody             all its users, at once or not at all
   sudo oathgate import export.txt --select 3 --account alice")]
 pub struct Import {
     /// What an authenticator or another PAM module wrote: a file, a phone's folder, or -
@@ -123,6 +124,9 @@ pub struct Import {
     /// As root: every account's ~/.google_authenticator, or only that of --account
     #[arg(long, conflicts_with_all = ["files", "select", "owner", "ssh_key", "label"])]
     pub homes: bool,
+    /// As root: every row of a users.oath, each for the account that it names; all of them or none
+    #[arg(long, conflicts_with_all = ["homes", "select", "account", "owner", "ssh_key", "label"])]
+    pub everybody: bool,
     /// This entry, by its number in the table or by its name; may be given several times
     #[arg(long, value_name = "N|NAME")]
     pub select: Vec<String>,
@@ -152,6 +156,7 @@ impl Import {
         Self {
             files: vec![],
             homes: true,
+            everybody: false,
             select: vec![],
             account: None,
             owner: None,

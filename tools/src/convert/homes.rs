@@ -9,15 +9,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use otp_import::pipe::Part;
 use otp_import::{Entry, Parsed};
 use otp_wire::Ask;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::stdio::stderr;
-use rustix::termios::isatty;
 use serde::Serialize;
 
 use super::arguments::Import;
@@ -30,6 +27,7 @@ use crate::client::Client;
 use crate::error::{Exit, Failure};
 use crate::output::{Output, table};
 use crate::passwd::{self, Line};
+use crate::progress::Progress;
 
 /// Where the module keeps it.
 const STATE: &str = ".google_authenticator";
@@ -41,8 +39,6 @@ const FORMAT: &str = "google-authenticator-pam-state";
 const HARMLESS: [&str; 2] = ["LAST", "RESETTING_TIME_SKEW"];
 /// So many files are read at a time.
 const AT_A_TIME: usize = 4;
-/// Progress is shown from then on.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What came of one home.
 #[derive(Debug, Serialize)]
@@ -136,9 +132,10 @@ pub fn all(client: &Client, people: &[Line], arguments: &Import, look_only: bool
         return Err(Failure::usage("only root may look into all homes")
             .hint("for your own: oathgate import ~/.google_authenticator"));
     }
-    let (mut homes, mut pending, begun) = (Vec::with_capacity(people.len()), VecDeque::new(), Instant::now());
+    let progress = Progress::begin("accounts");
+    let (mut homes, mut pending) = (Vec::with_capacity(people.len()), VecDeque::new());
     for (number, person) in people.iter().enumerate() {
-        progress(begun, number, people.len());
+        progress.show(number, people.len());
         match open_home(person)? {
             Ok(Some(file)) => pending.push_back((person, reader::begin(vec![file])?)),
             Ok(None) => homes.push(home(person, State::Absent, vec![])),
@@ -151,7 +148,6 @@ pub fn all(client: &Client, people: &[Line], arguments: &Import, look_only: bool
     while let Some(home) = next(client, &mut pending, arguments, look_only)? {
         homes.push(home);
     }
-    progress(begun, people.len(), people.len());
     Ok(homes)
 }
 
@@ -262,18 +258,6 @@ fn reason(why: &io::Error) -> String {
         io::ErrorKind::NotFound => "isn't there".to_owned(),
         io::ErrorKind::PermissionDenied => "its own account may not look there".to_owned(),
         _ => why.to_string(),
-    }
-}
-
-/// Where it takes long, how far it is; on a terminal only.
-fn progress(begun: Instant, done: usize, all: usize) {
-    if begun.elapsed() < PATIENCE || !isatty(stderr()) {
-        return;
-    }
-    if done == all {
-        eprint!("\r\x1b[K");
-    } else if done.is_multiple_of(10) {
-        eprint!("\r{done} of {all} accounts");
     }
 }
 

@@ -9,10 +9,10 @@ use otp_wire::{Ask, SecretText};
 use zeroize::Zeroizing;
 
 use super::arguments::Import;
-use super::homes;
 use super::reader;
 use super::select::{Numbered, select};
 use super::show::{self, remark};
+use super::{homes, users_file};
 use crate::client::Client;
 use crate::credential::done;
 use crate::enrol::label_of;
@@ -38,6 +38,9 @@ pub fn run<'a>(
 ) -> Result<(), Failure> {
     if arguments.homes {
         return homes::run(&client()?, arguments, out);
+    }
+    if arguments.everybody {
+        return users_file::everybody(&client()?, arguments, out);
     }
     let parsed = reader::read(&arguments.files)?;
     show::remarks(&parsed);

@@ -12,7 +12,9 @@ use otp_import::format::MAX_FILES;
 use otp_import::pipe::{self, Answer, MAX_ANSWER, MEMORY, SECONDS};
 use otp_import::{Error, Parsed};
 use otp_wire::frame::reserve;
+use otp_wire::socket::timespec;
 use otp_wire::spawn::beside_caller;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg, socketpair,
 };
@@ -20,6 +22,7 @@ use zeroize::Zeroizing;
 
 use super::open::{self, Opened};
 use crate::error::Failure;
+use crate::progress::{Progress, STEP};
 
 /// Reads files; all of them, or none.
 ///
@@ -139,7 +142,11 @@ fn answer(mut child: Started) -> Result<Answer, Failure> {
 fn all(mut stdout: ChildStdout) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
     let mut chunk = Zeroizing::new([0; 64 * 1024]);
+    let progress = Progress::begin("reading");
     loop {
+        while poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&timespec(STEP))) == Ok(0) {
+            progress.wait();
+        }
         let count = stdout.read(&mut chunk[..])?;
         if count == 0 {
             return Ok(bytes);
