@@ -120,7 +120,7 @@ fn judge_codes(token: &Token, contents: Contents, codes: Codes<'_>, moment: &Mom
                 None => refused(token, Reason::Changed),
             }
         }
-        Ok(Found::Wrong) if clock_is_behind(&token.code, token.state, moment.now) => {
+        Ok(Found::Wrong | Found::Used { .. }) if clock_is_behind(&token.code, token.state, moment.now) => {
             counted(token, Reason::ClockBehind, moment)
         }
         Ok(Found::Used { next_in }) => counted(token, Reason::Used { next_in }, moment),

@@ -46,14 +46,14 @@ impl Handle {
     /// The handle behind a pointer of cryptsetup's; none if that is null.
     ///
     /// # Safety
-    /// `cd` is null, or a device that stays valid for `'a` and that nobody
+    /// `cd` is null, or a device that stays valid as long as `cd` is lent and that nobody
     /// else uses meanwhile.
     #[must_use]
-    pub unsafe fn lent<'a>(cd: &'a *mut CryptDevice) -> Option<&'a Self> {
+    pub unsafe fn lent(cd: &*mut CryptDevice) -> Option<&Self> {
         if cd.is_null() {
             return None;
         }
-        // SAFETY: the same layout (transparent), not null, and valid for `'a`
+        // SAFETY: the same layout (transparent), not null, and valid that long
         // by the caller's promise.
         Some(unsafe { &*std::ptr::from_ref(cd).cast::<Self>() })
     }
