@@ -9,7 +9,7 @@ PAMDIR  ?= /usr/lib/$(shell gcc -print-multiarch 2>/dev/null)/security
 
 # where a module with verifier=spawn finds the verifier, if it isn't below /usr
 SPAWN    = $(if $(filter-out /usr,$(PREFIX)),OATHGATED=$(PREFIX)/libexec/oathgate/oathgated)
-PROGRAMS = -p otp_service -p otp_import -p pam_module -p ssh_otp -p tools
+PROGRAMS = -p otp_service -p otp_import -p pam_module -p ssh_otp -p luks_plugin -p tools
 OUT      = $(or $(CARGO_TARGET_DIR),target)/release
 VM       = $(or $(CARGO_TARGET_DIR),target)/vm
 COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
@@ -22,7 +22,16 @@ STATIC_OUT      = $(STATIC_FOLDER)/$(STATIC_TARGET)/$(patsubst dev,debug,$(STATI
 STATIC_PROGRAMS = oathgate ssh-otp oathgated oathgate-import
 TARBALL        ?= $(STATIC_FOLDER)/oathgate.tar.gz
 
-.PHONY: help demo test test-vm check bench fuzz soak build static install clean
+# cryptsetup looks nowhere else, whatever PREFIX says
+LUKSDIR ?= /usr/lib/$(shell gcc -print-multiarch 2>/dev/null)/cryptsetup
+PLUGIN   = libcryptsetup-token-oathgate.so
+# What a linker other than cargo's has to be told of the plugin; after it, the archive.
+PLUGIN_LINK = -shared -Wl,--version-script=luks_unlock/plugin/token.map,--gc-sections,--as-needed,--strip-all \
+    -Wl,-z,now,-z,nodelete \
+    $(addprefix -Wl$(comma)-u$(comma)cryptsetup_token_,buffer_free dump open open_pin validate version)
+comma := ,
+
+.PHONY: help demo test test-vm check bench fuzz soak build static token-plugin install clean
 
 help:
 	@echo "make demo      a guided tour with a real sshd and ssh, on loopback"
@@ -44,7 +53,7 @@ build:
 static:
 	@sh pkg/dependencies.sh build
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --profile $(STATIC_PROFILE) \
-	    --target $(STATIC_TARGET) --target-dir $(STATIC_FOLDER) $(subst -p pam_module,,$(PROGRAMS))
+	    --target $(STATIC_TARGET) --target-dir $(STATIC_FOLDER) $(subst -p luks_plugin,,$(subst -p pam_module,,$(PROGRAMS)))
 	@for program in $(STATIC_PROGRAMS); do \
 	    if readelf -lW $(STATIC_OUT)/$$program | grep -q INTERP; then echo "error: $$program is not static" >&2; exit 1; fi; done
 	rm -rf $(STATIC_FOLDER)/tree
@@ -54,6 +63,12 @@ static:
 	install -D -m 0644 -t $(STATIC_FOLDER)/tree/share/doc/oathgate README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -czf $(TARBALL) -C $(STATIC_FOLDER)/tree bin share
 	@echo "$(TARBALL): tar -C ~/.local -xzf it, then the README, from \"Without root\" on."
+
+# The plugin by the system's own linker, for distributions; `make build` needs cargo's.
+token-plugin:
+	@sh pkg/dependencies.sh build
+	$(CARGO) build --locked --release -p luks_plugin
+	$(CC) $(PLUGIN_LINK) -o $(OUT)/$(PLUGIN) $(OUT)/liboathgate_token.a -lcryptsetup -lgcc_s -lc
 
 demo:
 	@sh pkg/dependencies.sh demo
@@ -111,6 +126,7 @@ install:
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/oathgate $(OUT)/ssh-otp
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated $(OUT)/oathgate-import $(OUT)/oathgate-keys
 	install -D -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
+	install -D -m 0644 $(OUT)/liboathgate_token.so $(DESTDIR)$(LUKSDIR)/$(PLUGIN)
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system pkg/systemd/*.service pkg/systemd/*.socket
 	sed -i 's|/usr/libexec/|$(PREFIX)/libexec/|' $(DESTDIR)/usr/lib/systemd/system/oathgated.service
 	sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)/usr/lib/systemd/system/oathgate-trial.service

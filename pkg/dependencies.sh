@@ -5,11 +5,11 @@
 #   pkg/dependencies.sh build|demo|bench|fuzz|test|vm
 set -eu
 
-build="gcc libc6-dev libpam0g-dev pkg-config"
+build="gcc libc6-dev libpam0g-dev libcryptsetup-dev pkg-config"
 demo="$build openssh-server openssh-client"
 bench="$build libpam-google-authenticator libpam-oath strace"
 fuzz="$build g++"   # libFuzzer is C++
-test="$demo g++ make binutils rsync git zbar-tools gdb util-linux man-db strace bubblewrap \
+test="$demo cryptsetup-bin g++ make binutils rsync git zbar-tools gdb util-linux man-db strace bubblewrap \
 libpam-google-authenticator libpam-oath \
 login sudo nginx libnginx-mod-http-auth-pam valgrind \
 zsh tcsh fish ksh mosh sshfs borgbackup ansible-core python3-paramiko python3-cryptography"

@@ -15,7 +15,7 @@ use crate::process::run;
 pub struct Promise<'a> {
     /// The library.
     pub library: &'a Path,
-    /// Exactly what it exports.
+    /// Exactly what it exports; with `@@` and the version where it has versions.
     pub exports: &'a [&'a str],
     /// What it may need; beginnings of names.
     pub needed: &'a [&'a str],

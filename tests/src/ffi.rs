@@ -216,22 +216,27 @@ impl Library {
         if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
     }
 
-    /// Calls `name` with four arguments that are all 0; no function of ours
-    /// may do more then than say that it is nonsense.
+    /// Calls `name`, or `name@@version`, with four arguments that are all 0; no
+    /// function of ours may do more then than say that it is nonsense.
     ///
     /// # Errors
     /// When there is no such function.
     pub fn call_with_zeros(&self, name: &str) -> Result<c_int, String> {
         type Function = extern "C" fn(*const c_void, c_uint, c_int, *const c_void) -> c_int;
-        let c_name = CString::new(name).expect("no NUL");
-        // SAFETY: an open library and a name that ends in NUL.
-        let symbol = unsafe { dlsym(self.0, c_name.as_ptr()) };
+        let text = |text: &str| CString::new(text).expect("no NUL");
+        let symbol = match name.split_once("@@") {
+            // SAFETY: an open library, and strings that end in NUL.
+            Some((name, version)) => unsafe { dlvsym(self.0, text(name).as_ptr(), text(version).as_ptr()) },
+            // SAFETY: as above.
+            None => unsafe { dlsym(self.0, text(name).as_ptr()) },
+        };
         if symbol.is_null() {
             return Err(last_error());
         }
-        // SAFETY: every function that is tested this way takes at most these
-        // four integers or pointers (x86-64 and arm64 pass them in registers)
-        // and returns an int, or nothing that is looked at.
+        // SAFETY: every function that is tested this way takes integers and
+        // pointers (x86-64 and arm64 pass them in registers), looks at no more
+        // than these four once the first is 0, and returns an int, or nothing
+        // that is looked at.
         let function: Function = unsafe { std::mem::transmute(symbol) };
         Ok(function(null(), 0, 0, null()))
     }
@@ -300,6 +305,7 @@ unsafe extern "C" {
     fn calloc(count: usize, size: usize) -> *mut c_void;
     fn free(start: *mut c_void);
     fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
+    fn dlvsym(handle: *mut c_void, name: *const c_char, version: *const c_char) -> *mut c_void;
     fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
     fn dlclose(library: *mut c_void) -> c_int;
     fn dlerror() -> *const c_char;

@@ -1,0 +1,62 @@
+//! What cryptsetup calls, with Rust's types. The one place where an end becomes
+//! an error number (crypt_token_open_func and others in libcryptsetup.h).
+
+use libc::{EINVAL, ENOANO, ENOENT, ENOMEM};
+use luks_cryptsetup::{Errno, Handle, Level, SafeBuffer, TokenOf, moment};
+use luks_unlock::token::{Kind, Token};
+use luks_unlock::{Refusal, ready, unlock};
+
+/// Asked without an answer: it is always needed.
+pub fn open(handle: &Handle, number: i32) -> Errno {
+    match ready(&TokenOf { handle, number }, &moment()) {
+        Ok(()) => Errno(ENOANO),
+        Err(refusal) => errno(refusal),
+    }
+}
+
+/// Asked with an answer.
+pub fn open_pin(handle: &Handle, number: i32, answer: &[u8]) -> Result<SafeBuffer, Errno> {
+    let key = unlock(&TokenOf { handle, number }, answer, &moment()).map_err(errno)?;
+    SafeBuffer::copy(key.expose()).ok_or(Errno(ENOMEM))
+}
+
+/// Everything but these two ends cryptsetup's search through the other tokens.
+fn errno(refusal: Refusal) -> Errno {
+    match refusal {
+        // Asks again.
+        Refusal::Again => Errno(ENOANO),
+        // Tries the next token, and then the passphrase.
+        Refusal::Aside => Errno(ENOENT),
+    }
+}
+
+/// Whether a token is one of ours that this version can use.
+pub fn validate(handle: &Handle, json: &str) -> Result<(), Errno> {
+    Token::parse(json).map(drop).map_err(|error| {
+        handle.log(Level::Error, &format!("oathgate: {error}."));
+        Errno(EINVAL)
+    })
+}
+
+/// Lines for `cryptsetup luksDump`.
+pub fn dump(handle: &Handle, json: &str) {
+    match Token::parse(json) {
+        Ok(token) => described(&token).iter().for_each(|line| handle.log(Level::Normal, line)),
+        Err(error) => handle.log(Level::Normal, &format!("\tUnusable:   {error}")),
+    }
+}
+
+fn described(token: &Token) -> [String; 4] {
+    let (code, cost) = (&token.code, token.pin.cost);
+    let moves = match (code.kind, code.period) {
+        (Kind::Totp, Some(period)) => format!("TOTP, {period} s"),
+        (Kind::Totp, None) => "TOTP".to_owned(),
+        (Kind::Hotp, _) => "HOTP".to_owned(),
+    };
+    [
+        "\tGate:       header (PIN, then code)".to_owned(),
+        format!("\tCode:       {moves}, {}, {} digits", code.algorithm, code.digits),
+        format!("\tPIN:        Argon2id, {} KiB, {} passes", cost.memory, cost.passes),
+        format!("\tFailures:   {} since the last unlock", token.failures.all),
+    ]
+}

@@ -1,0 +1,159 @@
+//! The way through the header gate: read, judge, write, and only then open.
+
+use std::fmt;
+
+use crate::code::{By, clock_is_behind};
+use crate::failures::{ASIDE_SECONDS, MAX_FAILURES, Moment};
+use crate::header_gate::{Judged, Opened, Reason, judge};
+use crate::key::SlotKey;
+use crate::token::{Token, TokenError};
+
+/// A LUKS2 header that somebody has open.
+pub trait Header {
+    /// The JSON of the token.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn token(&self) -> Result<String, HeaderError>;
+
+    /// Writes the token, unless the header on the disk is another one than the
+    /// one that was read (a compare-and-swap).
+    ///
+    /// # Errors
+    /// When it is not on the disk for certain.
+    fn replace(&self, json: &str) -> Result<(), HeaderError>;
+
+    /// Tells the person at the prompt one line; no secret and no code is in it.
+    fn say(&self, line: &str);
+}
+
+/// Why a header can't be read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeaderError;
+
+/// Why there is no key; the person was told more.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another answer may be right.
+    Again,
+    /// No answer will be: it is the passphrase's turn.
+    Aside,
+}
+
+/// What a person is told.
+struct Because<'a>(&'a Reason);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reason::Wrong => f.write_str(
+                "Wrong PIN or code. Type the PIN, then the code, with nothing in between. If a clock is wrong: \
+                 the PIN, then two codes in a row.",
+            ),
+            Reason::Used { next_in: Some(seconds) } => {
+                write!(f, "This code is already used; the next one comes in {seconds} s.")
+            }
+            Reason::Used { next_in: None } => f.write_str("This code is already used; take the next one."),
+            Reason::ClockBehind => f.write_str(CLOCK_BEHIND),
+            Reason::Aside => write!(
+                f,
+                "{MAX_FAILURES} wrong answers: use a passphrase. Codes are taken again after a restart, or in {} minutes.",
+                ASIDE_SECONDS / 60
+            ),
+            Reason::Changed => f.write_str(
+                "The token's state is not what was written: somebody changed the header. Use the recovery passphrase, \
+                 then enrol again.",
+            ),
+            Reason::Memory => f.write_str("There is not enough memory to check the PIN; use the recovery passphrase."),
+        }
+    }
+}
+
+const CLOCK_BEHIND: &str = "This machine's clock is behind the last unlock, so one code is not enough: type the PIN, \
+                            then two codes in a row.";
+
+/// Says whether an answer is worth asking for, and what there is to know before.
+///
+/// # Errors
+/// When the passphrase's turn has come.
+pub fn ready(header: &impl Header, moment: &Moment) -> Result<(), Refusal> {
+    let token = read(header)?;
+    if token.failures.aside(moment) {
+        header.say(&Because(&Reason::Aside).to_string());
+        return Err(Refusal::Aside);
+    }
+    if clock_is_behind(&token.code, token.state, moment.now) {
+        header.say(CLOCK_BEHIND);
+    }
+    Ok(())
+}
+
+/// The key of the token's keyslot, for a right answer. By then the code is used
+/// up in the header.
+///
+/// # Errors
+/// When there is none for this answer, or the header can't be written.
+pub fn unlock(header: &impl Header, answer: &[u8], moment: &Moment) -> Result<SlotKey, Refusal> {
+    let token = read(header)?;
+    let (judged, new) = judge(&token, answer, moment);
+    if new != token {
+        write(header, &new)?;
+    }
+    match judged {
+        Judged::Open(opened) => {
+            greet(header, &opened);
+            Ok(opened.key)
+        }
+        Judged::Refused(reason) => {
+            header.say(&Because(&reason).to_string());
+            Err(after(reason, &new, moment))
+        }
+    }
+}
+
+/// Whether one more answer may be right.
+fn after(reason: Reason, token: &Token, moment: &Moment) -> Refusal {
+    match reason {
+        Reason::Aside | Reason::Changed | Reason::Memory => Refusal::Aside,
+        // The answer after the last one that is judged is the passphrase's.
+        _ if token.failures.aside(moment) => Refusal::Aside,
+        Reason::Wrong | Reason::Used { .. } | Reason::ClockBehind => Refusal::Again,
+    }
+}
+
+fn read(header: &impl Header) -> Result<Token, Refusal> {
+    let Ok(json) = header.token() else {
+        header.say("The token can't be read from the header.");
+        return Err(Refusal::Aside);
+    };
+    Token::parse(&json).map_err(|error: TokenError| {
+        header.say(&format!("oathgate: {error}."));
+        Refusal::Aside
+    })
+}
+
+fn write(header: &impl Header, token: &Token) -> Result<(), Refusal> {
+    let written = token.to_json().map_err(|_| HeaderError).and_then(|json| header.replace(&json));
+    written.map_err(|HeaderError| {
+        header.say(
+            "The header can't be written, so no code is accepted: the device is read-only, is being re-encrypted, or \
+             somebody else just used a code. Try again, or use a passphrase.",
+        );
+        Refusal::Aside
+    })
+}
+
+fn greet(header: &impl Header, opened: &Opened) {
+    match opened.by {
+        By::Window => {}
+        By::Near(steps) => header.say(&format!("Resynchronised: the device is off by {steps} codes, and is followed.")),
+        By::Far(seconds) => header.say(&format!(
+            "Resynchronised: this machine's clock is wrong by {} minutes; set it right.",
+            seconds.unsigned_abs() / 60
+        )),
+    }
+    if opened.failures > 0 {
+        header.say(&format!("Wrong answers since the last unlock: {}.", opened.failures));
+    }
+}

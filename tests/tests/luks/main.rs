@@ -1,0 +1,8 @@
+//! Codes for encrypted disks: the real cryptsetup, on LUKS2 headers in files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod header;
+mod library;
+mod plugin;
+mod world;
