@@ -1,7 +1,7 @@
 //! A disk's code, judged as a login's is: by [`otp_core::decide()`] and
 //! [`otp_core::resync`].
 
-use otp_core::decide::Shown;
+use otp_core::decide::{Shown, Terms};
 use otp_core::name::NameError;
 use otp_core::record::{Entry, Factor, Policy};
 use otp_core::resync::{Resync, resync};
@@ -118,7 +118,15 @@ impl Disk<'_> {
         let (name, id, input) = (DISK.parse().map_err(text)?, id(), Input::parse(typed));
         let shown = Shown::Fact { service: DISK, keys: &[] };
         let limits = Limits::Usual;
-        let attempt = Attempt { account: &name, shown, input: &input, hashes: &[], only: Some(&id), limits };
+        let attempt = Attempt {
+            account: &name,
+            shown,
+            input: &input,
+            hashes: &[],
+            only: Some(&id),
+            limits,
+            terms: Terms::default(),
+        };
         let (verdict, record) = decide(self.record()?, &attempt, self.now);
         Ok(found(&verdict, &record, By::Window))
     }
