@@ -9,7 +9,7 @@ PAMDIR  ?= /usr/lib/$(shell gcc -print-multiarch 2>/dev/null)/security
 
 # where a module with verifier=spawn finds the verifier, if it isn't below /usr
 SPAWN    = $(if $(filter-out /usr,$(PREFIX)),OATHGATED=$(PREFIX)/libexec/oathgate/oathgated)
-PROGRAMS = -p otp_service -p otp_import -p pam_module -p ssh_otp -p luks_plugin -p tools
+PROGRAMS = -p otp_service -p otp_import -p pam_module -p ssh_otp -p luks_plugin -p tools -p luks_key_service
 OUT      = $(or $(CARGO_TARGET_DIR),target)/release
 VM       = $(or $(CARGO_TARGET_DIR),target)/vm
 COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
@@ -124,11 +124,13 @@ bench:
 install:
 	@test -x $(OUT)/oathgate || { echo "error: nothing is built yet" >&2; echo "hint: make build" >&2; exit 1; }
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/oathgate $(OUT)/ssh-otp
-	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated $(OUT)/oathgate-import $(OUT)/oathgate-keys
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated $(OUT)/oathgate-import $(OUT)/oathgate-keys \
+	    $(OUT)/oathgate-disk-key
 	install -D -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
 	install -D -m 0644 $(OUT)/liboathgate_token.so $(DESTDIR)$(LUKSDIR)/$(PLUGIN)
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system pkg/systemd/*.service pkg/systemd/*.socket
-	sed -i 's|/usr/libexec/|$(PREFIX)/libexec/|' $(DESTDIR)/usr/lib/systemd/system/oathgated.service
+	sed -i 's|/usr/libexec/|$(PREFIX)/libexec/|' $(DESTDIR)/usr/lib/systemd/system/oathgated.service \
+	    $(DESTDIR)/usr/lib/systemd/system/oathgate-disk-key@.service
 	sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(DESTDIR)/usr/lib/systemd/system/oathgate-trial.service
 	install -d $(DESTDIR)/usr/lib/systemd/system/multi-user.target.wants
 	ln -sf ../oathgate-trial.service $(DESTDIR)/usr/lib/systemd/system/multi-user.target.wants/

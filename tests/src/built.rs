@@ -9,7 +9,8 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// Which package each program comes from.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
+    ("oathgate-disk-key", "luks_key_service"),
     ("ssh-otp", "ssh_otp"),
     ("oathgate-keys", "ssh_otp"),
     ("oathgated", "otp_service"),

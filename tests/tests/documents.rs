@@ -285,7 +285,7 @@ fn the_module_takes_the_lines_that_are_shown() {
 
 /// Where `make install` is to find what was built.
 fn out(folder: &Path) {
-    for program in ["oathgate", "ssh-otp", "oathgated", "oathgate-import", "oathgate-keys"] {
+    for program in ["oathgate", "ssh-otp", "oathgated", "oathgate-import", "oathgate-keys", "oathgate-disk-key"] {
         symlink(bin(program), folder.join(program)).unwrap();
     }
     let library = "libpam_oathgate.so";
@@ -307,6 +307,9 @@ fn installed_pages_are_readable_and_sound() {
         ("libexec/oathgate/oathgated", 0o755),
         ("libexec/oathgate/oathgate-import", 0o755),
         ("libexec/oathgate/oathgate-keys", 0o755),
+        ("libexec/oathgate/oathgate-disk-key", 0o755),
+        ("lib/systemd/system/oathgate-disk-key.socket", 0o644),
+        ("lib/systemd/system/oathgate-disk-key@.service", 0o644),
         ("lib/systemd/system/oathgated.service", 0o644),
         ("lib/systemd/system/oathgated.socket", 0o644),
         ("lib/systemd/system/oathgate-trial.service", 0o644),

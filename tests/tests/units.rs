@@ -16,10 +16,22 @@ fn the_sandbox_is_tight() {
         eprintln!("skipped: needs systemd-analyze");
         return;
     }
-    let mut analyze = Command::new("/usr/bin/systemd-analyze");
-    analyze.args(["security", "--offline=true", "--threshold=20"]).arg(units().join("oathgated.service"));
-    let output = analyze.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    for unit in ["oathgated.service", "oathgate-disk-key@.service"] {
+        let mut analyze = Command::new("/usr/bin/systemd-analyze");
+        analyze.args(["security", "--offline=true", "--threshold=20"]).arg(units().join(unit));
+        let output = analyze.output().unwrap();
+        assert!(output.status.success(), "{unit}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
+fn the_key_service_waits_for_nothing_that_waits_for_volumes() {
+    for unit in ["oathgate-disk-key.socket", "oathgate-disk-key@.service"] {
+        let text = fs::read_to_string(units().join(unit)).unwrap();
+        assert!(text.contains("\nDefaultDependencies=no\n"), "{unit}");
+        let after = text.lines().filter(|line| line.starts_with("After=") || line.starts_with("Requires="));
+        assert_eq!(after.count(), 0, "{unit}");
+    }
 }
 
 #[test]
