@@ -178,7 +178,7 @@ fn an_older_back_up_is_brought_up() {
     }
     sqlite(&old, "DROP INDEX owner_sealing_key; PRAGMA user_version = 1");
     restore(&place, &fs::read(old).unwrap()).unwrap();
-    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 3);
+    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 4);
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn a_store_of_version_1_is_brought_up_and_a_copy_kept() {
     let place = Place::new();
     version_1(&place);
     let store = place.open().unwrap();
-    assert_eq!(store.report(Limits::Usual, NOW).unwrap().schema, 3);
+    assert_eq!(store.report(Limits::Usual, NOW).unwrap().schema, 4);
     assert!(verify(&store, 2, &hotp(7)).unwrap() && !verify(&store, 3, &hotp(7)).unwrap());
     let rows = store.audit(&AuditFilter { limit: 9, ..AuditFilter::default() }).unwrap();
     assert_eq!(rows.iter().map(|row| (row.id, row.count, row.until)).collect::<Vec<_>>(), [(2, 1, None), (1, 1, None)]);
@@ -267,5 +267,5 @@ fn a_migration_that_was_cut_short_is_made_again() {
     version_1(&place);
     // The copy was made, and then the power went away.
     fs::write(place.db().with_extension("schema-1.db"), b"half a copy").unwrap();
-    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 3);
+    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 4);
 }

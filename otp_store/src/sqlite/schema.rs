@@ -11,7 +11,7 @@ use crate::Error;
 const APPLICATION_ID: i32 = 0x6f61_7468;
 
 /// One step each; `user_version` counts the steps that were taken.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
     CREATE TABLE owner (
@@ -112,6 +112,11 @@ const VERSION_3: &str = "
     DROP TABLE audit;
     ALTER TABLE rows RENAME TO audit;
     CREATE INDEX audit_account ON audit (account, id);
+";
+
+const VERSION_4: &str = "
+    -- The terminal (PAM_TTY).
+    ALTER TABLE audit ADD COLUMN tty TEXT NOT NULL DEFAULT '';
 ";
 
 /// Makes the tables in an empty database.

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use oathgate_tests::oathgated::{Device, Oathgated, hotp};
 use oathgate_tests::process::{Finished, run};
-use otp_wire::Ask;
-use otp_wire::message::CredentialName;
+use otp_wire::message::{AuditFilter, CredentialName};
+use otp_wire::{Ask, Outcome};
 
 use crate::world::{Pam, module, prompts, result};
 
@@ -231,6 +231,27 @@ fn pam_is_asked_to_wait_after_a_refusal() {
         let said = world.login(&["--delays"], &code).text();
         let delay = said.lines().find_map(|line| line.strip_prefix("delay ")?.parse().ok()).expect("a delay");
         assert!(range.contains(&delay), "{options}: {said}");
+    }
+}
+
+#[test]
+fn the_audit_has_service_address_and_terminal() {
+    let world = World::new();
+    let device = world.enrol();
+    world.options("");
+    let long = "t".repeat(10_240);
+    for (tty, code, verdict, expected) in [
+        ("pts/7", device.code(0), "accept", "pts/7"),
+        ("\u{1b}[2J", device.code(0), "refuse", ""),
+        (&long, device.code(0), "refuse", ""),
+        ("pts/9", device.wrong_code(), "refuse", "pts/9"),
+    ] {
+        world.login(&[&ADDRESS[..], &["--tty", tty]].concat(), &code);
+        let filter = AuditFilter { account: Some(ACCOUNT.to_owned()), limit: 1, ..AuditFilter::default() };
+        let Outcome::Audit(rows) = world.service.administrator().ask(Ask::Audit(filter)) else { panic!("no audit") };
+        let row = &rows[0];
+        let seen = [&row.verdict, &row.service, &row.address, &row.tty].map(String::as_str);
+        assert_eq!(seen, [verdict, "su", "192.0.2.7", expected], "{tty:.10}");
     }
 }
 
