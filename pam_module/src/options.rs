@@ -212,34 +212,32 @@ fn socket(path: &[u8]) -> Result<PathBuf, &'static str> {
 
 /// What to write in the place of an option that is not understood, also for
 /// people who come from another module.
+const ADVICE: [(&str, &str); 14] = [
+    ("nullok debug nodelay echo_verification_code forward_pass try_first_pass use_first_pass", "takes no value"),
+    ("nullok_until", "write nullok_until=2031-01-31"),
+    ("authtok_prompt", "write [authtok_prompt=TEXT], one line in brackets"),
+    ("grace_period", "write grace_period=1 to 86400, in seconds"),
+    ("digits", "write digits=6, 7 or 8"),
+    ("window", "write window=0 to 255"),
+    ("socket", "write socket=PATH"),
+    ("verifier", "write verifier=socket or verifier=spawn"),
+    ("require_publickey", "write require_publickey=auto, yes or no"),
+    (
+        "secret usersfile authfile",
+        "not here: secrets are in the verifier's store, see oathgate import and oathgate enrol",
+    ),
+    (
+        "user allowed_perm no_strict_owner allow_readonly expand",
+        "not here: no files are read but the verifier's store; leave it out",
+    ),
+    ("noskewadj no_increment_hotp", "not here: it is always so; leave it out"),
+    ("alwaysok", "not here: it lets everybody in; to try things out, write debug"),
+    ("nouserok", "not here: write nullok"),
+];
+
 fn advice(name: &[u8]) -> &'static str {
-    match name {
-        b"nullok"
-        | b"debug"
-        | b"nodelay"
-        | b"echo_verification_code"
-        | b"forward_pass"
-        | b"try_first_pass"
-        | b"use_first_pass" => "takes no value",
-        b"nullok_until" => "write nullok_until=2031-01-31",
-        b"authtok_prompt" => "write [authtok_prompt=TEXT], one line in brackets",
-        b"grace_period" => "write grace_period=1 to 86400, in seconds",
-        b"digits" => "write digits=6, 7 or 8",
-        b"window" => "write window=0 to 255",
-        b"socket" => "write socket=PATH",
-        b"verifier" => "write verifier=socket or verifier=spawn",
-        b"require_publickey" => "write require_publickey=auto, yes or no",
-        b"secret" | b"usersfile" | b"authfile" => {
-            "not here: secrets are in the verifier's store, see oathgate import and oathgate enrol"
-        }
-        b"user" | b"allowed_perm" | b"no_strict_owner" | b"allow_readonly" | b"expand" => {
-            "not here: no files are read but the verifier's store; leave it out"
-        }
-        b"noskewadj" | b"no_increment_hotp" => "not here: it is always so; leave it out",
-        b"alwaysok" => "not here: it lets everybody in; to try things out, write debug",
-        b"nouserok" => "not here: write nullok",
-        _ => "unknown, see pam_oathgate(8)",
-    }
+    let known = |names: &str| names.split(' ').any(|known| known.as_bytes() == name);
+    ADVICE.iter().find(|(names, _)| known(names)).map_or("unknown, see pam_oathgate(8)", |(_, advice)| advice)
 }
 
 /// The option as it may stand in a log.
