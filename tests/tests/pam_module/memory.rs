@@ -47,7 +47,7 @@ fn no_code_stays_in_memory() {
 /// PAM's own copy is wiped by libpam when the transaction ends.
 #[test]
 fn no_password_stays_in_memory() {
-    const PASSWORD: &str = "nine-red-herons";
+    const PASSWORD: &str = "nine red herons stand in the shallow water at dawn and wait";
     for (expected, act) in [
         ("PAM_SUCCESS", usual as Answer),
         ("PAM_AUTH_ERR", |request| match &request.ask {
@@ -61,7 +61,8 @@ fn no_password_stays_in_memory() {
         host.stdout.expect("Password & verification code: ", PATIENCE);
         host.send(&format!("{PASSWORD}{CODE}\n"));
         host.stdout.expect(&format!("result {expected}\nheld\n"), PATIENCE);
-        for secret in [PASSWORD, CODE] {
+        // What free(3) writes over the beginning of a buffer wipes nothing.
+        for secret in [&PASSWORD[32..], CODE] {
             let places = search(host.pid(), secret.as_bytes());
             assert!(places.is_empty(), "{secret} after {expected} is still in {places:?}");
         }
