@@ -48,7 +48,10 @@ impl Service {
                 before if before == state => return Err(format!("{id} is {what} already")),
                 _ => credential.state = state,
             }
-            Ok(format!("{id} ({}) is {what}: {line}.", credential.label))
+            let said = format!("{id} ({}) is {what}: {line}.", credential.label);
+            // What its codes opened does not open again with it.
+            record.grants.retain(|grant| grant.credential.as_ref() != Some(&id));
+            Ok(said)
         })
     }
 

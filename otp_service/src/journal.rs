@@ -79,7 +79,7 @@ impl Told {
 fn line(row: &AuditRow) -> String {
     let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     format!(
-        "{}: {} account={} owner={} service={} key={} from={} uid={}{}",
+        "{}: {} account={} owner={} service={} key={} from={} tty={} uid={}{}",
         row.verdict,
         row.reason,
         or_dash(&row.account),
@@ -87,6 +87,7 @@ fn line(row: &AuditRow) -> String {
         or_dash(&row.service),
         or_dash(&row.key),
         or_dash(&row.address),
+        or_dash(&row.tty),
         row.peer,
         if row.claimed { " (claimed)" } else { "" },
     )
@@ -107,7 +108,7 @@ mod tests {
     fn repeated_refusals_are_two_lines_a_minute() {
         let journal = Journal::default();
         let said: Vec<String> = (0..61).flat_map(|second| journal.lines(&refusal("alice", NOW + second))).collect();
-        let first = "refuse: wrong code account=alice owner=- service=- key=- from=- uid=0";
+        let first = "refuse: wrong code account=alice owner=- service=- key=- from=- tty=- uid=0";
         assert_eq!(said, [first.to_owned(), format!("{first} (59 more within a minute)"), first.to_owned()]);
     }
 

@@ -391,6 +391,7 @@ pub(crate) fn audit_row(asked: &Asked, login: &Login) -> AuditRow {
         service: lines::bounded(&login.service),
         key: lines::bounded(&login.keys.join(" ")),
         address: lines::bounded(login.address.as_deref().unwrap_or_default()),
+        tty: lines::bounded(login.tty.as_deref().unwrap_or_default()),
         ..asked.row("refuse", "")
     }
 }

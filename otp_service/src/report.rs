@@ -188,6 +188,7 @@ fn audit_row(row: otp_store::AuditRow) -> AuditRow {
         service: row.service,
         key: row.key,
         address: row.address,
+        tty: row.tty,
         peer: row.peer,
         claimed: row.claimed,
         count: row.count,

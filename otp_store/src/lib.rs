@@ -201,9 +201,11 @@ pub struct AuditRow {
     pub key: String,
     /// The address.
     pub address: String,
+    /// The terminal.
+    pub tty: String,
     /// The uid that asked.
     pub peer: u32,
-    /// Whether service, key and address are claims of that uid.
+    /// Whether service, key, address and terminal are claims of that uid.
     pub claimed: bool,
     /// How many refusals of one minute this row stands for; set by the store.
     pub count: u64,

@@ -71,7 +71,7 @@ fn cells(row: &AuditRow) -> Vec<String> {
         row.reason.clone(),
         account(row),
         claim(row.service.clone()),
-        claim(row.address.clone()),
+        claim(format!("{} {}", row.address, row.tty).trim().to_owned()),
         row.peer.to_string(),
         claim(short(&row.key)),
     ]

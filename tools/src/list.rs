@@ -168,6 +168,8 @@ fn place(door: &DoorRow) -> String {
 
 #[cfg(test)]
 mod tests {
+    use otp_wire::message::GrantRow;
+
     use super::*;
     use crate::cli::Json;
     use crate::output::Style;
@@ -179,6 +181,22 @@ mod tests {
         run(&Client::of(&script, &typist), &arguments, &mut Output::to(&mut text, Style::default())).unwrap();
         assert_eq!(script.asked()[0]["ask"]["list"], serde_json::json!({"account": "alice"}));
         String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn grants_are_shown_by_where_they_hold() {
+        let mut owner = owner();
+        let grant = |address: Option<&str>, service: Option<&str>| GrantRow {
+            address: address.map(str::to_owned),
+            service: service.map(str::to_owned),
+            left: 61,
+        };
+        owner.entries[0].grants =
+            vec![grant(Some("192.0.2.7"), None), grant(Some("192.0.2.8"), Some("sshd")), grant(None, None)];
+        let text = listed(vec![owner], false);
+        let expected = "a code of laptop, not from 192.0.2.7 for 2 min., not from 192.0.2.8 by sshd for 2 min., \
+                        not on 1 open connection(s)";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

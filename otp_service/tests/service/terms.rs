@@ -41,9 +41,11 @@ fn grace_is_given_to_an_address_by_a_code_at_the_same_stack() {
     ] {
         assert!(!passes(&world, ROOT, elsewhere.clone()), "{elsewhere:?}");
     }
-    let name = CredentialName { account: None, credential: enrolled.credential.clone() };
-    assert!(matches!(world.ask(ROOT, Ask::Disable(name)), Outcome::Done(_)));
+    let name = || CredentialName { account: None, credential: enrolled.credential.clone() };
+    assert!(matches!(world.ask(ROOT, Ask::Disable(name())), Outcome::Done(_)));
     assert!(!passes(&world, ROOT, from(ADDRESS, grace(60))), "it ends with the credential");
+    assert!(matches!(world.ask(ROOT, Ask::Enable(name())), Outcome::Done(_)));
+    assert!(!passes(&world, ROOT, from(ADDRESS, grace(60))), "and does not come back with it");
 }
 
 #[test]

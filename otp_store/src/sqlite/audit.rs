@@ -22,7 +22,8 @@ pub(super) const KEEP_BYTES: u64 = 1_000_000_000;
 /// ([`super::writer::BATCH`]), and few enough that no login waits for it.
 pub(super) const STEP: u32 = 100;
 /// What [`read_row`] reads.
-const COLUMNS: &str = "id, at, verdict, reason, account, owner, service, key, address, peer, claimed, count, until";
+const COLUMNS: &str =
+    "id, at, verdict, reason, account, owner, service, key, address, peer, claimed, count, until, tty";
 /// Bytes of a row beside its texts, with its place in the index.
 const ROW: usize = 100;
 
@@ -36,20 +37,21 @@ pub(super) fn write(connection: &Connection, row: &AuditRow) -> Result<(), Error
 
 /// Writes a row as it is, but with the next number.
 fn insert(connection: &Connection, row: &AuditRow) -> Result<(), Error> {
-    let texts = [row.verdict, &row.reason, &row.account, &row.owner, &row.service, &row.key, &row.address];
+    let texts = [row.verdict, &row.reason, &row.account, &row.owner, &row.service, &row.key, &row.address, &row.tty];
     let bytes = texts.iter().map(|text| text.len()).sum::<usize>() + ROW;
     connection
         .prepare_cached(
             "INSERT INTO audit (at, verdict, reason, account, owner, service, key, address, peer, claimed, count,
-                                until, total)
+                                until, tty, total)
              VALUES (:at, :verdict, :reason, :account, :owner, :service, :key, :address, :peer, :claimed, :count,
-                     :until, :bytes + coalesce((SELECT total FROM audit ORDER BY id DESC LIMIT 1), 0))",
+                     :until, :tty, :bytes + coalesce((SELECT total FROM audit ORDER BY id DESC LIMIT 1), 0))",
         )?
         .execute(named_params! {
             ":at": row.at.cast_signed(), ":verdict": row.verdict, ":reason": row.reason, ":account": row.account,
             ":owner": row.owner, ":service": row.service, ":key": row.key, ":address": row.address,
             ":peer": row.peer, ":claimed": row.claimed, ":count": row.count.cast_signed(),
-            ":until": row.until.map(u64::cast_signed), ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
+            ":until": row.until.map(u64::cast_signed), ":tty": row.tty,
+            ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
         })?;
     Ok(())
 }
@@ -71,14 +73,14 @@ fn merge(connection: &Connection, row: &AuditRow) -> Result<bool, Error> {
             "UPDATE audit SET count = count + 1, until = :at WHERE id = (
                  SELECT id FROM (SELECT * FROM audit WHERE account = :account ORDER BY id DESC LIMIT :rows)
                  WHERE verdict = :verdict AND reason = :reason AND owner = :owner AND service = :service
-                   AND key = :key AND address = :address AND peer = :peer AND claimed = :claimed
+                   AND key = :key AND address = :address AND tty = :tty AND peer = :peer AND claimed = :claimed
                    AND at > :at - :seconds AND coalesce(until, at) <= :at
                  LIMIT 1)",
         )?
         .execute(named_params! {
             ":at": row.at.cast_signed(), ":verdict": row.verdict, ":reason": row.reason, ":account": row.account,
             ":owner": row.owner, ":service": row.service, ":key": row.key, ":address": row.address,
-            ":peer": row.peer, ":claimed": row.claimed, ":rows": MERGE_ROWS,
+            ":tty": row.tty, ":peer": row.peer, ":claimed": row.claimed, ":rows": MERGE_ROWS,
             ":seconds": MERGE_SECONDS.cast_signed(),
         })?;
     Ok(changed > 0)
@@ -157,6 +159,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
         claimed: row.get(10)?,
         count: row.get::<_, i64>(11)?.cast_unsigned(),
         until: row.get::<_, Option<i64>>(12)?.map(i64::cast_unsigned),
+        tty: row.get(13)?,
     })
 }
 
@@ -212,6 +215,7 @@ mod tests {
             AuditRow { service: text("su"), ..refusal(NOW) },
             AuditRow { key: text("SHA256:x"), ..refusal(NOW) },
             AuditRow { address: text("::1"), ..refusal(NOW) },
+            AuditRow { tty: text("pts/1"), ..refusal(NOW) },
             AuditRow { peer: 7, ..refusal(NOW) },
             AuditRow { claimed: true, ..refusal(NOW) },
             // A clock that was set back must not make an interval that ends before it begins.

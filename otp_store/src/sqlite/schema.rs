@@ -120,6 +120,8 @@ const VERSION_4: &str = "
         first INTEGER PRIMARY KEY,
         last  INTEGER NOT NULL
     ) STRICT;
+    -- The terminal (PAM_TTY).
+    ALTER TABLE audit ADD COLUMN tty TEXT NOT NULL DEFAULT '';
 ";
 
 /// Makes the tables in an empty database.

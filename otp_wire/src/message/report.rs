@@ -200,9 +200,12 @@ pub struct AuditRow {
     pub key: String,
     /// The address somebody came from.
     pub address: String,
+    /// The terminal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tty: String,
     /// The uid that asked.
     pub peer: u32,
-    /// Whether service, key and address are claims of that uid.
+    /// Whether service, key, address and terminal are claims of that uid.
     pub claimed: bool,
     /// How often: refusals that are alike in all but their time are one row a minute.
     pub count: u64,

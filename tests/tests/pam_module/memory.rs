@@ -44,6 +44,32 @@ fn no_code_stays_in_memory() {
     }
 }
 
+/// PAM's own copy is wiped by libpam when the transaction ends.
+#[test]
+fn no_password_stays_in_memory() {
+    const PASSWORD: &str = "nine red herons stand in the shallow water at dawn and wait";
+    for (expected, act) in [
+        ("PAM_SUCCESS", usual as Answer),
+        ("PAM_AUTH_ERR", |request| match &request.ask {
+            Ask::Begin(_) => Act::Say(asks()),
+            _ => Act::Say(refuses()),
+        }),
+    ] {
+        let pam = Pam::new("debug forward_pass");
+        let _verifier = pam.verifier(act);
+        let mut host = Running::start(&mut pam.host("su", "alice", &["--hold"]));
+        host.stdout.expect("Password & verification code: ", PATIENCE);
+        host.send(&format!("{PASSWORD}{CODE}\n"));
+        host.stdout.expect(&format!("result {expected}\nheld\n"), PATIENCE);
+        // What free(3) writes over the beginning of a buffer wipes nothing.
+        for secret in [&PASSWORD[32..], CODE] {
+            let places = search(host.pid(), secret.as_bytes());
+            assert!(places.is_empty(), "{secret} after {expected} is still in {places:?}");
+        }
+        host.send("\n");
+    }
+}
+
 /// Where `text` is in the writable memory of a process.
 fn search(pid: u32, text: &[u8]) -> Vec<String> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("a child of ours");

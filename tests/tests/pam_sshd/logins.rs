@@ -7,7 +7,7 @@ use oathgate_tests::process::run;
 use otp_wire::Ask;
 use otp_wire::message::KeyAdd;
 
-use crate::world::{World, possible, try_code, without_prompt};
+use crate::world::{README, World, possible, try_code, without_prompt};
 
 #[test]
 fn a_key_opens_with_its_own_code_once() {
@@ -41,6 +41,23 @@ fn a_scratch_code_opens_once() {
     assert!(try_code(&alice.client, &alice.device.scratch(0)));
     assert!(!try_code(&alice.client, &alice.device.scratch(0)));
     world.expect_logged("accepted a scratch code, 9 left");
+}
+
+#[test]
+fn grace_is_for_the_key_that_came_with_a_code() {
+    if !possible() {
+        return;
+    }
+    let world = World::with("grace_period=600", &README);
+    let (alice, bob) = (world.enrol("alice"), world.enrol("bob"));
+    assert!(!try_code(&alice.client, &alice.device.wrong_code()), "a refusal gives none");
+    assert!(try_code(&alice.client, &alice.device.code(0)));
+    assert!(without_prompt(&alice.client));
+    world.expect_logged("or a grant");
+    assert!(!try_code(&bob.client, &alice.device.code(1)), "another key is asked, from the same address too");
+    assert!(without_prompt(&alice.client), "and takes nothing away");
+    world.service.administrator().revoke(&alice.device);
+    assert!(!try_code(&alice.client, &alice.device.code(2)), "it ends with the credential");
 }
 
 #[test]

@@ -58,6 +58,11 @@ impl Entry {
         self.arguments.iter().any(|given| given == argument)
     }
 
+    /// Whether people with nothing enrolled are let by: `nullok`, or with an end.
+    pub fn nullok(&self) -> bool {
+        self.arguments.iter().any(|given| given == "nullok" || given.starts_with("nullok_until="))
+    }
+
     /// Whether `action` leaves the straight way down.
     pub fn turns(&self, action: Action) -> bool {
         matches!(action, Action::Jump(1..) | Action::Done | Action::Reset)

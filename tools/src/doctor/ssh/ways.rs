@@ -169,7 +169,7 @@ fn stack(login: &Login<'_>) -> Vec<Finding> {
                     .change(format!("auth required {module}, above this line or in its place")),
             );
         }
-        findings.extend(login.stack.lines(module).filter(|line| line.has("nullok")).map(|line| {
+        findings.extend(login.stack.lines(module).filter(|line| line.nullok()).map(|line| {
             Finding::warning("nullok: who has nothing enrolled comes in without a code")
                 .at(&line.place)
                 .change("take nullok out")

@@ -75,7 +75,7 @@ fn nothing_is_said_where_each_way_asks() {
 fn each_way_without_a_code_is_named() {
     let root = |changed| Case { root: true, ..plain(changed, OURS) };
     let hidden = format!("{BOTH}\npermitrootlogin without-password");
-    let table: [(State, &str, &str, Case<'_>); 17] = [
+    let table: [(State, &str, &str, Case<'_>); 18] = [
         (Bad, "password logs in", "PasswordAuthentication no", case("passwordauthentication yes", PASSWORD)),
         (Bad, "password logs in", "PasswordAuthentication no", case("passwordauthentication yes\nusepam no", OURS)),
         (
@@ -116,6 +116,7 @@ fn each_way_without_a_code_is_named() {
             plain(BOTH, "auth required pam_oathgate.so\nauth required pam_google_authenticator.so"),
         ),
         (Warning, "nullok", "take nullok out", plain(BOTH, "auth required pam_oathgate.so nullok")),
+        (Warning, "nullok", "take nullok out", plain(BOTH, "auth required pam_oathgate.so nullok_until=2031-01-31")),
         (
             Warning,
             "nullok",
