@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_verifiers;
 mod flow;
 mod library;
+mod memcheck;
 mod memory;
 mod spawn;
 mod world;
