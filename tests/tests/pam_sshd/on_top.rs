@@ -9,7 +9,7 @@ use std::process::Command;
 use oathgate_tests::process::{Finished, run};
 use oathgate_tests::transfers::{arrived, prepare, transfers};
 
-use crate::world::{World, possible};
+use crate::world::{Person, World, possible};
 
 /// What ssh starts to ask: it takes the next code, and counts.
 const ASKPASS: &str = r#"#!/bin/sh
@@ -42,35 +42,34 @@ impl Answering {
     }
 }
 
+/// A world with something to carry, and a person with these codes at hand.
+fn world(codes: u64) -> Option<(World, Person, Answering)> {
+    possible().then(|| {
+        let world = World::new();
+        let alice = world.enrol("alice");
+        prepare(&alice.client, world.sshd.folder());
+        let answering = Answering::new(world.sshd.folder(), (0..codes).map(|counter| alice.device.code(counter)));
+        (world, alice, answering)
+    })
+}
+
 #[test]
 fn each_asks_for_a_code_of_its_own() {
-    if !possible() {
-        return;
-    }
-    let world = World::new();
-    let alice = world.enrol("alice");
+    let Some((world, alice, answering)) = world(8) else { return };
     let folder = world.sshd.folder();
-    prepare(&alice.client, folder);
-    let right = Answering::new(folder, (0..100).map(|counter| alice.device.code(counter)));
     // sftp -b would forbid every prompt.
     for (name, mut command) in transfers(&alice.client.clone().option("BatchMode=no"), folder) {
-        let done = right.run(&mut command);
+        let done = answering.run(&mut command);
         assert!(done.status.success(), "{name}: {}", done.stderr);
-        assert_eq!(right.asked(), 1, "{name}");
+        assert_eq!(answering.asked(), 1, "{name}");
     }
     assert_eq!(arrived(folder), 8);
 }
 
 #[test]
 fn one_code_opens_a_connection_for_all_of_them() {
-    if !possible() {
-        return;
-    }
-    let world = World::new();
-    let alice = world.enrol("alice");
+    let Some((world, alice, answering)) = world(1) else { return };
     let folder = world.sshd.folder();
-    prepare(&alice.client, folder);
-    let answering = Answering::new(folder, std::iter::once(alice.device.code(0)));
     let client = alice.client.clone().option(&format!("ControlPath={}/control", folder.display()));
     let first = client.clone().option("ControlMaster=yes").option("ControlPersist=yes");
     let opened = answering.run(&mut first.ssh(&["-T"], Some("true".as_ref())));
