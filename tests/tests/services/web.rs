@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::thread;
 
 use base64ct::{Base64, Encoding};
 use oathgate_tests::process::{PATIENCE, Running};
@@ -14,11 +15,14 @@ use crate::system::System;
 
 const DELEGATE: &str = "[[delegate]]\nuser = \"www-data\"\nservice = \"nginx\"\ngroup = \"web\"\n";
 
-/// One worker, and nothing that is written down.
+/// Each asks PAM and waits.
+const WORKERS: usize = 4;
+
+/// Nothing is written down.
 const CONFIG: &str = "\
 load_module /usr/lib/nginx/modules/ngx_http_auth_pam_module.so;
 user www-data;
-worker_processes 1;
+worker_processes WORKERS;
 daemon off;
 pid /run/nginx.pid;
 error_log stderr notice;
@@ -53,9 +57,13 @@ impl Web {
         fs::write("/run/www/page", "the page\n").unwrap();
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap().port();
-            fs::write("/run/nginx.conf", CONFIG.replace("PORT", &port.to_string())).unwrap();
+            fs::write(
+                "/run/nginx.conf",
+                CONFIG.replace("PORT", &port.to_string()).replace("WORKERS", &WORKERS.to_string()),
+            )
+            .unwrap();
             let server = Running::start(Command::new("nginx").args(["-c", "/run/nginx.conf", "-e", "stderr"]));
-            if server.stderr.wait_for("start worker process ", PATIENCE).is_ok() {
+            if (0..WORKERS).all(|_| server.stderr.wait_for("start worker process ", PATIENCE).is_ok()) {
                 return Self { port, server };
             }
         }
@@ -107,6 +115,23 @@ fn a_code_opens_a_page_once() {
     assert_eq!(web.get(Some(("ann", &ann.scratch(0)))), 200);
     let accepted = |peer| system.decided().into_iter().filter(move |row| row.2 && row.3 == peer).count();
     assert_eq!(accepted(33), 3, "{:?}", system.decided());
+}
+
+#[test]
+fn one_code_in_eight_requests_opens_one_page() {
+    let Some(system) = System::with("web::one_code_in_eight_requests_opens_one_page", DELEGATE) else { return };
+    system.stack("nginx", "auth required MODULE");
+    let ann = system.enrol("ann");
+    let web = Web::start();
+    for round in 0..5 {
+        let code = ann.code(round);
+        let statuses: Vec<u16> = thread::scope(|scope| {
+            let requests: Vec<_> = (0..8).map(|_| scope.spawn(|| web.get(Some(("ann", &code))))).collect();
+            requests.into_iter().map(|request| request.join().unwrap()).collect()
+        });
+        let opened = statuses.iter().filter(|status| **status == 200).count();
+        assert_eq!(opened, 1, "{statuses:?}, round {round}");
+    }
 }
 
 #[test]
