@@ -91,7 +91,7 @@ fn refused(world: &World, account: &str, code: &str) {
 #[test]
 fn only_a_member_can_be_absent() {
     let world = world();
-    assert!(matches!(world.ask(WEB, Ask::Begin(web(ACCOUNT))), Outcome::Absent {}));
+    assert!(matches!(world.ask(WEB, Ask::Begin(web(ACCOUNT))), Outcome::Absent { .. }));
     assert_eq!(reason(&world.ask(WEB, Ask::Begin(web("bin")))), Some(Reason::NotEnrolled));
 }
 
