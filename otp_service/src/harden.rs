@@ -46,18 +46,55 @@ pub fn wipe_stack() {
     std::hint::black_box(&mut below);
 }
 
-/// Becomes the user that `folder` belongs to, if we are root and it isn't root's.
+/// Becomes the user that `folder` belongs to, if we are root; also where that is
+/// root, since whoever called a setuid program is still its real user, and may
+/// stop it while it has locked the store.
 ///
 /// # Errors
 /// When it can't be done; to go on as root is no way out.
 pub fn become_owner_of(folder: &Path) -> Result<(), Failure> {
     let metadata = std::fs::metadata(folder).map_err(|why| Failure::at(folder.display(), why))?;
-    if !rustix::process::geteuid().is_root() || metadata.uid() == 0 {
+    if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
     let at = |why| Failure::at("root's privileges can't be given up", why);
+    if metadata.uid() == 0 {
+        return setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).map_err(at);
+    }
     let (uid, gid) = (Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()));
     setgroups(&[gid]).map_err(at)?;
     setresgid(gid, gid, gid).map_err(at)?;
     setresuid(uid, uid, uid).map_err(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::{geteuid, getuid};
+
+    use super::*;
+
+    /// As su calls a verifier: root's rights and the caller's real uid, which
+    /// may stop it as long as it has that.
+    #[test]
+    fn the_caller_of_a_setuid_host_has_no_power_over_it() {
+        const CHILD: &str = "OATHGATE_TEST_REAL_UID";
+        if std::env::var_os(CHILD).is_some() {
+            assert!(!getuid().is_root() && geteuid().is_root());
+            become_owner_of(Path::new("/")).unwrap();
+            assert!(getuid().is_root() && geteuid().is_root());
+            return;
+        }
+        if !getuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let mut again = Command::new("setpriv");
+        again.args(["--ruid", "65534"]).arg(std::env::current_exe().unwrap()).env(CHILD, "1");
+        let output =
+            again.args(["--exact", "harden::tests::the_caller_of_a_setuid_host_has_no_power_over_it"]).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
 }

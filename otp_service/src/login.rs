@@ -27,24 +27,16 @@ pub(crate) struct Checked {
     /// Where it leads; [`Account::nobody`] for an account that doesn't exist.
     pub(crate) login: otp_store::Login,
     service: String,
-    word: Word,
+    /// Whose claims these are; `None` where root says so.
+    claimed_by: Option<u32>,
+    /// They are a delegate's, about somebody who has proven nothing yet.
+    delegated: bool,
     address: Option<String>,
     connection: Option<String>,
     boot: Option<Boot>,
     terms: Terms,
     /// Seconds of grace that root's PAM stack gives.
     grace: Option<u64>,
-}
-
-/// Whose word a login's fields are.
-#[derive(Clone, Copy)]
-enum Word {
-    /// Root's: facts.
-    Root,
-    /// A delegate's, about somebody who has proven nothing yet.
-    Delegate(u32),
-    /// The account's own uid's: claims.
-    Own(u32),
 }
 
 impl Checked {
@@ -54,7 +46,8 @@ impl Checked {
         Self {
             login: otp_store::Login { account, keys: vec![] },
             service: DISK_SERVICE.to_owned(),
-            word: Word::Root,
+            claimed_by: None,
+            delegated: false,
             address: None,
             connection: None,
             boot: None,
@@ -68,26 +61,24 @@ impl Checked {
     }
 
     pub(crate) fn shown(&self) -> Shown<'_> {
-        match self.word {
-            Word::Root => Shown::Fact { service: &self.service, keys: &self.login.keys },
-            Word::Delegate(_) => Shown::Delegate { service: &self.service },
-            Word::Own(_) => Shown::Claim { key: self.login.keys.first().copied() },
+        if self.delegated {
+            Shown::Delegate { service: &self.service }
+        } else if self.claimed_by.is_none() {
+            Shown::Fact { service: &self.service, keys: &self.login.keys }
+        } else {
+            Shown::Claim { key: self.login.keys.first().copied() }
         }
     }
 
     /// Whether a first factor was proven, so that the person is told why.
     fn proven(&self) -> bool {
-        matches!(self.word, Word::Own(_)) || self.by_key()
+        (self.claimed_by.is_some() && !self.delegated) || self.by_key()
     }
 
     pub(crate) fn origin(&self) -> Origin<'_> {
-        let claimed_by = match self.word {
-            Word::Root => None,
-            Word::Delegate(uid) | Word::Own(uid) => Some(uid),
-        };
         let (address, connection) = (self.address.as_deref(), self.connection.as_deref());
         let grace = self.grace.map(|seconds| Grace { service: &self.service, seconds });
-        Origin { claimed_by, address, connection, boot: self.boot, grace }
+        Origin { claimed_by: self.claimed_by, address, connection, boot: self.boot, grace }
     }
 
     fn by_key(&self) -> bool {
@@ -304,16 +295,15 @@ impl Service {
 /// Checks what is said about a login. `delegates` are those who may say it for
 /// others.
 pub(crate) fn check(asked: &Asked, login: &Login, delegates: &[Delegate]) -> Result<Checked, Stop> {
-    let uid = asked.peer.uid;
     let groups = delegate::groups(delegates, asked.peer, &login.service);
-    let (found, word) = match asked.peer.role {
-        Role::Root => (account::find(asked.peer, &login.account), Word::Root),
-        Role::Account | Role::Owner if groups.is_empty() => (account::find(asked.peer, &login.account), Word::Own(uid)),
-        Role::Account | Role::Owner => (account::find_member(&login.account, &groups), Word::Delegate(uid)),
-    };
-    if matches!(word, Word::Delegate(_)) && !(login.keys.is_empty() && login.connection.is_none()) {
+    let delegated = !groups.is_empty();
+    if delegated && !(login.keys.is_empty() && login.connection.is_none()) {
         return Err(Stop::Denied("A delegate asks for people without a key.".to_owned()));
     }
+    let found = match delegated {
+        true => account::find_member(&login.account, &groups),
+        false => account::find(asked.peer, &login.account),
+    };
     let account = match found.map_err(Stop::Undecided)? {
         Found::Account(account) => account,
         Found::Unknown => Account::nobody(),
@@ -330,16 +320,18 @@ pub(crate) fn check(asked: &Asked, login: &Login, delegates: &[Delegate]) -> Res
     if connection.as_ref().is_some_and(|name| !(1..=160).contains(&name.len()) || !name.bytes().all(is_plain)) {
         return Err(Stop::invalid("a connection's name has 1 to 160 printable characters"));
     }
+    let claimed_by = (asked.peer.role != Role::Root).then_some(asked.peer.uid);
     Ok(Checked {
         login: otp_store::Login { account, keys },
         service: login.service.clone(),
+        claimed_by,
+        delegated,
         address: login.address.as_deref().and_then(canonical),
         connection,
         boot: asked.boot,
         terms: terms(&login.terms)?,
         // Who only claims things is given none.
-        grace: grace(&login.terms)?.filter(|_| matches!(word, Word::Root)),
-        word,
+        grace: grace(&login.terms)?.filter(|_| claimed_by.is_none()),
     })
 }
 

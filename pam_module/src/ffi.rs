@@ -86,9 +86,10 @@ pub(crate) struct Child(OwnedFd);
 
 impl Child {
     /// Starts `program --stdio` with `stdio` as its standard input and output,
-    /// /dev/null as standard error, no environment, no other descriptor and
-    /// every signal as by default (posix_spawn(3)). std's `Command` does less
-    /// of this, and would be a tenth of the module.
+    /// /dev/null as standard error, no environment, no other descriptor, every
+    /// signal as by default, and a session of its own, where no terminal stops
+    /// it (posix_spawn(3)). std's `Command` does less of this, and would be a
+    /// tenth of the module.
     pub(crate) fn start(program: &CStr, stdio: BorrowedFd<'_>) -> io::Result<Self> {
         let mut plan = Plan::new()?;
         plan.arrange(stdio.as_raw_fd())?;
@@ -155,7 +156,7 @@ impl Plan {
         let mut all = MaybeUninit::<libc::sigset_t>::uninit();
         let mut none = MaybeUninit::<libc::sigset_t>::uninit();
         let flags = libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
-        let flags = libc::c_short::try_from(flags).unwrap_or_default();
+        let flags = libc::c_short::try_from(flags).unwrap_or_default() | libc::POSIX_SPAWN_SETSID;
         // SAFETY: actions and attributes are initialised; the signal sets are
         // before they are read; the strings end in NUL and are copied.
         unsafe {
@@ -279,6 +280,11 @@ mod tests {
         assert_eq!(said("echo $# $1; pwd; cat /proc/$$/environ"), "1 --stdio\n/\n");
         assert_eq!(said("readlink /proc/$$/fd/* | grep -c socket"), "2\n");
         assert_eq!(said("readlink /proc/$$/fd/2"), "/dev/null\n");
+        // Ctrl-Z at somebody's su must not stop a verifier that has locked the store.
+        assert_eq!(
+            said("read pid name state parent group session rest </proc/$$/stat; echo $((pid - session))"),
+            "0\n"
+        );
         // This process ignores SIGPIPE, as every Rust program does. Signals 32
         // and 33 belong to the C library, which leaves them as they are.
         // The shell itself blocks signals for the moment in which it starts a child.

@@ -13,3 +13,4 @@ pub mod process;
 pub mod sshd;
 pub mod state;
 pub mod terminal;
+pub mod transfers;

@@ -2,11 +2,14 @@
 //! place of /etc/pam.d. What PAM says and how it ends is printed, a line each;
 //! answers are the lines of standard input.
 //!
-//! `pam_host FOLDER SERVICE USER [--tty T] [--rhost R] [--env NAME=VALUE]
-//! [--silent] [--deaf] [--all] [--rest] [--tries N] [--delays] [--threads N] [--times N] [--pause] [--hold]`
+//! `pam_host FOLDER SERVICE USER[,USER…] [--tty T] [--rhost R] [--env NAME=VALUE]
+//! [--silent] [--deaf] [--all] [--rest] [--tries N] [--delays] [--threads N] [--times N]
+//! [--reap] [--pause] [--hold]`
 //!
 //! With `--threads`, as many transactions run at once; when all of them have
-//! prompted, one line of input answers them all. `--deaf` lets every
+//! prompted, one line of input answers them all. With several users there is
+//! one for each, and each is answered by a line of its own. `--reap` waits for
+//! whatever child there is, as a shell does. `--deaf` lets every
 //! conversation fail, `--all` also calls setcred and account, `--rest` session and
 //! password, `--tries` authenticates so often by one handle, `--delays` prints how long PAM
 //! would have waited each time (it never waits here), `--times`
@@ -26,13 +29,18 @@ use zeroize::Zeroizing;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let job = Job::read(&arguments);
-    let prompt = Prompt { all_there: Barrier::new(job.threads), line: Mutex::default(), deaf: job.deaf };
+    let prompt = Prompt { all_there: Barrier::new(job.threads), lines: Mutex::default(), job: &job };
+    if job.reap {
+        thread::spawn(reap);
+    }
     if job.times > 1 {
         repeat(&job, &prompt);
     } else {
         thread::scope(|scope| {
-            let others: Vec<_> = (1..job.threads).map(|_| scope.spawn(|| authenticate(&job, &prompt))).collect();
-            authenticate(&job, &prompt);
+            let seat = |number| Seat { prompt: &prompt, number };
+            let others = (1..job.threads).map(|number| scope.spawn(move || authenticate(&seat(number))));
+            let others: Vec<_> = others.collect();
+            authenticate(&seat(0));
             others.into_iter().for_each(|other| other.join().expect("no panic there"));
         });
     }
@@ -45,7 +53,7 @@ fn main() {
 struct Job<'a> {
     folder: &'a Path,
     service: &'a str,
-    user: &'a str,
+    users: Vec<&'a str>,
     items: Vec<(Item, &'a str)>,
     environment: Vec<&'a str>,
     flags: i32,
@@ -56,6 +64,7 @@ struct Job<'a> {
     delays: bool,
     threads: usize,
     times: usize,
+    reap: bool,
     hold: bool,
     pause: bool,
 }
@@ -66,7 +75,7 @@ impl<'a> Job<'a> {
         let mut job = Self {
             folder: Path::new(folder),
             service,
-            user,
+            users: user.split(',').collect(),
             items: vec![],
             environment: vec![],
             flags: 0,
@@ -75,8 +84,9 @@ impl<'a> Job<'a> {
             rest: false,
             tries: 1,
             delays: false,
-            threads: 1,
+            threads: user.split(',').count(),
             times: 1,
+            reap: false,
             hold: false,
             pause: false,
         };
@@ -95,6 +105,7 @@ impl<'a> Job<'a> {
                 "--delays" => job.delays = true,
                 "--threads" => job.threads = value().parse().expect("a number"),
                 "--times" => job.times = value().parse().expect("a number"),
+                "--reap" => job.reap = true,
                 "--hold" => job.hold = true,
                 "--pause" => job.pause = true,
                 other => panic!("unknown option {other}"),
@@ -104,8 +115,10 @@ impl<'a> Job<'a> {
     }
 }
 
-fn authenticate(job: &Job<'_>, prompt: &Prompt) {
-    let mut transaction = match Transaction::start(job.folder, job.service, job.user, prompt) {
+fn authenticate(seat: &Seat<'_>) {
+    let job = seat.prompt.job;
+    let user = job.users[seat.number % job.users.len()];
+    let mut transaction = match Transaction::start(job.folder, job.service, user, seat) {
         Ok(transaction) => transaction,
         Err(code) => return println!("start {}", name(code)),
     };
@@ -116,7 +129,8 @@ fn authenticate(job: &Job<'_>, prompt: &Prompt) {
         read_line();
     }
     for _ in 0..job.tries {
-        println!("result {}", name(transaction.authenticate(job.flags)));
+        let result = name(transaction.authenticate(job.flags));
+        println!("result {result}{}", if job.users.len() > 1 { format!(" {user}") } else { String::new() });
         if job.delays {
             println!("delay {}", delay());
         }
@@ -132,42 +146,60 @@ fn authenticate(job: &Job<'_>, prompt: &Prompt) {
 }
 
 /// The first times may load what stays; after that, nothing may change.
-fn repeat(job: &Job<'_>, prompt: &Prompt) {
-    (0..10).for_each(|_| authenticate(job, prompt));
+fn repeat(job: &Job<'_>, prompt: &Prompt<'_>) {
+    let seat = Seat { prompt, number: 0 };
+    (0..10).for_each(|_| authenticate(&seat));
     let (state, memory) = (State::now(), resident());
-    (0..job.times).for_each(|_| authenticate(job, prompt));
+    (0..job.times).for_each(|_| authenticate(&seat));
     println!("grown {}", resident().saturating_sub(memory));
     let after = State::now();
     println!("state {}", if after == state { "same".to_owned() } else { format!("{state}\n{after}") });
 }
 
-/// The person; the same for all threads.
-struct Prompt {
-    all_there: Barrier,
-    line: Mutex<Zeroizing<Vec<u8>>>,
-    deaf: bool,
+/// What a host does whose children are all its own.
+fn reap() {
+    loop {
+        if rustix::process::wait(rustix::process::WaitOptions::empty()).is_err() {
+            thread::yield_now();
+        }
+    }
 }
 
-impl Person for Prompt {
+/// Where all threads meet.
+struct Prompt<'a> {
+    all_there: Barrier,
+    lines: Mutex<Vec<Zeroizing<Vec<u8>>>>,
+    job: &'a Job<'a>,
+}
+
+/// The person before one of them.
+struct Seat<'a> {
+    prompt: &'a Prompt<'a>,
+    number: usize,
+}
+
+impl Person for Seat<'_> {
     fn hear(&self, style: Style, text: &str) -> Option<Reply> {
         println!("{style:?} {text:?}");
-        if self.deaf {
+        let Prompt { all_there, lines, job } = self.prompt;
+        if job.deaf {
             return None;
         }
         if matches!(style, Style::Error | Style::Info) {
             return Some(Reply::Heard);
         }
-        if self.all_there.wait().is_leader() {
-            *self.line.lock().expect("no panic there") = read_line();
+        if all_there.wait().is_leader() {
+            *lines.lock().expect("no panic there") = job.users.iter().map(|_| read_line()).collect();
         }
-        self.all_there.wait();
-        let line = self.line.lock().expect("no panic there");
+        all_there.wait();
+        let held = lines.lock().expect("no panic there");
+        let line = &held[self.number % held.len()];
         let mut typed = CBuffer::new(line.len());
-        typed.bytes().copy_from_slice(&line);
-        drop(line);
+        typed.bytes().copy_from_slice(line);
+        drop(held);
         // Nothing of it stays here.
-        if self.all_there.wait().is_leader() {
-            *self.line.lock().expect("no panic there") = Zeroizing::default();
+        if all_there.wait().is_leader() {
+            lines.lock().expect("no panic there").clear();
         }
         Some(Reply::Typed(typed))
     }

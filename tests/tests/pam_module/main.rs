@@ -9,6 +9,7 @@ mod bad_verifiers;
 mod codes;
 mod flow;
 mod library;
+mod memcheck;
 mod memory;
 mod options;
 mod spawn;

@@ -141,3 +141,35 @@ fn a_setuid_host_may_start_one() {
     let device = enrol();
     assert_eq!(result(&su_with(&pam, &["--ruid", "65534"], &device.code(0))), "PAM_SUCCESS");
 }
+
+/// Programs that treat their children in ways of their own, and several
+/// handles of one program at once.
+#[test]
+fn whatever_the_host_does_with_its_children() {
+    if !inside("whatever_the_host_does_with_its_children") {
+        return;
+    }
+    let (pam, _folder) = system("");
+    init();
+    let device = enrol();
+    let user = id("-un");
+    let hosts: [(&[&str], &[&str]); 5] = [
+        (&[], &["--reap"]),
+        (&["env", "--ignore-signal=CHLD"], &[]),
+        (&["env", "--block-signal"], &[]),
+        (&["sh", "-c", "umask 777; exec \"$@\"", "sh"], &[]),
+        (&["env"], &["--threads", "4"]),
+    ];
+    for (counter, (wrapper, options)) in hosts.into_iter().enumerate() {
+        let code = device.code(counter as u64);
+        for right in [1, 0] {
+            let host = pam.host("su", &user, options);
+            let mut words = wrapper.iter().map(std::ffi::OsStr::new).chain([host.get_program()]).chain(host.get_args());
+            let mut command = Command::new(words.next().expect("a program"));
+            let said = run(command.args(words), format!("{code}\n").as_bytes()).text();
+            let results = said.matches("result ").count();
+            assert_eq!(said.matches("result PAM_SUCCESS").count(), right, "{wrapper:?} {options:?}: {said}");
+            assert_eq!(said.matches("result PAM_AUTH_ERR").count(), results - right, "{wrapper:?} {options:?}: {said}");
+        }
+    }
+}

@@ -7,5 +7,6 @@
 mod doctor;
 mod logins;
 mod misconfigured;
+mod on_top;
 mod races;
 mod world;

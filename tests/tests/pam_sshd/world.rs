@@ -22,11 +22,13 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 pub const README: [&str; 3] =
     ["UsePAM yes", "KbdInteractiveAuthentication yes", "AuthenticationMethods publickey,keyboard-interactive"];
 
-/// Lays a private folder over /etc/pam.d and a private /dev, with a log, over
-/// /dev; the rest of the line is started in there.
+/// Lays a private folder over /etc/pam.d, an empty one over /var/log, where
+/// sshd counts logins, and a private /dev, with a log, over /dev; the rest of
+/// the line is started in there.
 const NAMESPACE: &str = r#"set -e
 cd "$1"; shift
 mount --bind pam.d /etc/pam.d
+mount -t tmpfs -o mode=755 none /var/log
 mount -t tmpfs -o mode=755 none dev
 for node in null zero full random urandom tty; do
     : > dev/$node

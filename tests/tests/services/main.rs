@@ -10,4 +10,5 @@ mod passwords;
 mod su;
 mod sudo;
 mod system;
+mod vpn;
 mod web;

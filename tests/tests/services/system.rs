@@ -138,6 +138,15 @@ impl System {
     }
 }
 
+/// Whether the machine has this file of `package`; says so where it hasn't.
+pub fn has(file: &str, package: &str) -> bool {
+    let there = Path::new(file).exists();
+    if !there {
+        eprintln!("skipped: needs {package}");
+    }
+    there
+}
+
 /// A command of `user`'s.
 pub fn of(user: &str, command: &[&str]) -> Command {
     let mut as_user = Command::new("setpriv");

@@ -4,21 +4,27 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::thread;
 
 use base64ct::{Base64, Encoding};
 use oathgate_tests::process::{PATIENCE, Running};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::system::System;
+use crate::system::{System, has};
 
 const DELEGATE: &str = "[[delegate]]\nuser = \"www-data\"\nservice = \"nginx\"\ngroup = \"web\"\n";
 
-/// One worker, and nothing that is written down.
+const OURS: &str = "auth required MODULE";
+
+/// Each asks PAM and waits.
+const WORKERS: usize = 4;
+
+/// Nothing is written down.
 const CONFIG: &str = "\
-load_module /usr/lib/nginx/modules/ngx_http_auth_pam_module.so;
+load_module NGINX_MODULE;
 user www-data;
-worker_processes 1;
+worker_processes WORKERS;
 daemon off;
 pid /run/nginx.pid;
 error_log stderr notice;
@@ -41,6 +47,16 @@ http {
 }
 ";
 
+const NGINX_MODULE: &str = "/usr/lib/nginx/modules/ngx_http_auth_pam_module.so";
+
+/// A system in which nginx asks the module, with these settings of the verifier's.
+fn system(test: &str, settings: &str, auth: &str) -> Option<System> {
+    let there = has(NGINX_MODULE, "libnginx-mod-http-auth-pam");
+    let system = there.then(|| System::with(&format!("web::{test}"), settings)).flatten()?;
+    system.stack("nginx", auth);
+    Some(system)
+}
+
 struct Web {
     port: u16,
     server: Running,
@@ -53,9 +69,10 @@ impl Web {
         fs::write("/run/www/page", "the page\n").unwrap();
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap().port();
-            fs::write("/run/nginx.conf", CONFIG.replace("PORT", &port.to_string())).unwrap();
+            let config = CONFIG.replace("PORT", &port.to_string()).replace("WORKERS", &WORKERS.to_string());
+            fs::write("/run/nginx.conf", config.replace("NGINX_MODULE", NGINX_MODULE)).unwrap();
             let server = Running::start(Command::new("nginx").args(["-c", "/run/nginx.conf", "-e", "stderr"]));
-            if server.stderr.wait_for("start worker process ", PATIENCE).is_ok() {
+            if (0..WORKERS).all(|_| server.stderr.wait_for("start worker process ", PATIENCE).is_ok()) {
                 return Self { port, server };
             }
         }
@@ -91,8 +108,7 @@ impl Drop for Web {
 
 #[test]
 fn a_code_opens_a_page_once() {
-    let Some(system) = System::with("web::a_code_opens_a_page_once", DELEGATE) else { return };
-    system.stack("nginx", "auth required MODULE");
+    let Some(system) = system("a_code_opens_a_page_once", DELEGATE, OURS) else { return };
     let [ann, carl, root] = ["ann", "carl", "root"].map(|account| system.enrol(account));
     let web = Web::start();
     assert_eq!(web.get(None), 401);
@@ -110,11 +126,27 @@ fn a_code_opens_a_page_once() {
 }
 
 #[test]
+fn one_code_in_eight_requests_opens_one_page() {
+    let Some(system) = system("one_code_in_eight_requests_opens_one_page", DELEGATE, OURS) else { return };
+    let ann = system.enrol("ann");
+    let web = Web::start();
+    for round in 0..5 {
+        let code = ann.code(round);
+        let statuses: Vec<u16> = thread::scope(|scope| {
+            let requests: Vec<_> = (0..8).map(|_| scope.spawn(|| web.get(Some(("ann", &code))))).collect();
+            requests.into_iter().map(|request| request.join().unwrap()).collect()
+        });
+        let opened = statuses.iter().filter(|status| **status == 200).count();
+        assert_eq!(opened, 1, "{statuses:?}, round {round}");
+    }
+}
+
+#[test]
 fn who_is_no_delegate_is_believed_nothing() {
     let elsewhere = DELEGATE.replace("nginx", "apache2");
-    let Some(system) = System::with("web::who_is_no_delegate_is_believed_nothing", &elsewhere) else { return };
     // With nullok, what can't be decided must still shut people out.
-    system.stack("nginx", "auth required MODULE nullok\nauth required pam_permit.so");
+    let auth = "auth required MODULE nullok\nauth required pam_permit.so";
+    let Some(system) = system("who_is_no_delegate_is_believed_nothing", &elsewhere, auth) else { return };
     let ann = system.enrol("ann");
     let web = Web::start();
     for (user, password) in [("ann", ann.code(0)), ("bob", "123456".to_owned())] {
