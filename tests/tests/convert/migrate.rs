@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use oathgate_tests::homes::{FIRST, inside, secret, state};
 use oathgate_tests::oathgated::Oathgated;
 use oathgate_tests::process::{Finished, PATIENCE};
 use otp_core::Secret;
@@ -10,7 +11,7 @@ use otp_wire::socket::timespec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
 
-use crate::homes::{FIRST, inside, oathgate, secret, state};
+use crate::homes::oathgate;
 use crate::import::code;
 use crate::world::World;
 
