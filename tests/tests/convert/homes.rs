@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 
 use oathgate_tests::homes::{FIRST, inside, own, secret, state};
@@ -26,16 +27,32 @@ fn told(finished: &Finished) -> Vec<(String, String, String)> {
     homes.map(|home| (text(&home["account"]), text(&home["state"]), text(&home["remarks"][0]))).collect()
 }
 
-#[test]
-fn hostile_homes_are_named_and_skipped() {
-    const PEOPLE: [&str; 14] = [
-        "ann", "bob", "none", "fifo", "link", "foreign", "hard", "large", "option", "row", "gone", "weak", "uri",
-        "dark",
-    ];
-    let Some(folder) = inside("homes::hostile_homes_are_named_and_skipped", &PEOPLE) else { return };
-    let uid = |person: &str| FIRST + PEOPLE.iter().position(|name| *name == person).unwrap() as u32;
-    let good = |number: u32, rest: &str| format!("{}\n\" HOTP_COUNTER 5\n{rest}", secret(number));
-    let put = |person: &str, text: &str| state(&folder, person, uid(person), text);
+/// Whose homes there are, and what is said about each.
+const PEOPLE: [(&str, &str, &str); 14] = [
+    ("ann", "imported", ""),
+    ("bob", "imported", ""),
+    ("none", "", ""),
+    ("fifo", "skipped", "no regular file"),
+    ("link", "skipped", "symbolic link"),
+    ("foreign", "skipped", "somebody else"),
+    ("hard", "skipped", "hard link"),
+    ("large", "skipped", "64 KiB"),
+    ("option", "skipped", "ALLOW_EVERYBODY"),
+    ("row", "skipped", "none of the formats"),
+    ("gone", "homeless", "isn't there"),
+    ("weak", "skipped", "bits"),
+    ("uri", "skipped", "no state file"),
+    ("dark", "skipped", "may not look there"),
+];
+
+fn good(number: u32, rest: &str) -> String {
+    format!("{}\n\" HOTP_COUNTER 5\n{rest}", secret(number))
+}
+
+/// Makes a file of each kind that is good or bad.
+fn fill(folder: &Path) {
+    let uid = |person: &str| FIRST + PEOPLE.iter().position(|(name, ..)| *name == person).unwrap() as u32;
+    let put = |person: &str, text: &str| state(folder, person, uid(person), text);
     let path = |person: &str| folder.join(person).join(".google_authenticator");
     put("ann", &good(1, "\" RATE_LIMIT 3 30 1700000000\n\" LAST0 1700000000 10.0.0.1\n12345678\n"));
     put("bob", &good(2, ""));
@@ -52,33 +69,30 @@ fn hostile_homes_are_named_and_skipped() {
     put("uri", &format!("otpauth://hotp/x?secret={SECRET}&counter=0\n"));
     put("dark", &good(8, ""));
     own(&path("dark"), 0, 0o400);
-    let before = run(Command::new("sh").args(["-c", "ls -lnR \"$1\"", "sh"]).arg(&folder), b"").text();
+}
 
-    let (world, service) = (World::new(), Oathgated::start());
-    let finished = oathgate(&world, &service, &["import", "--homes", "--json"], b"");
-    assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
-    let told_first = told(&finished);
-    let expected = [
-        ("root", "homeless", "isn't there"),
-        ("ann", "imported", ""),
-        ("bob", "imported", ""),
-        ("fifo", "skipped", "no regular file"),
-        ("link", "skipped", "symbolic link"),
-        ("foreign", "skipped", "somebody else"),
-        ("hard", "skipped", "hard link"),
-        ("large", "skipped", "64 KiB"),
-        ("option", "skipped", "ALLOW_EVERYBODY"),
-        ("row", "skipped", ""),
-        ("gone", "homeless", "isn't there"),
-        ("weak", "skipped", "bits"),
-        ("uri", "skipped", "no state file"),
-        ("dark", "skipped", "may not look there"),
-    ];
-    assert_eq!(told_first.len(), expected.len(), "{told_first:?}");
-    for (account, state, why) in expected {
+fn listing(folder: &Path) -> String {
+    run(Command::new("sh").args(["-c", "ls -lnR \"$1\"", "sh"]).arg(folder), b"").text()
+}
+
+#[test]
+fn hostile_homes_are_named_and_skipped() {
+    let Some(folder) = inside("homes::hostile_homes_are_named_and_skipped", &PEOPLE.map(|(name, ..)| name)) else {
+        return;
+    };
+    fill(&folder);
+    let (before, world, service) = (listing(&folder), World::new(), Oathgated::start());
+    let import = || oathgate(&world, &service, &["import", "--homes", "--json"], b"");
+    let first = import();
+    assert_eq!(first.code(), Some(1), "{}", first.stderr);
+    let told_first = told(&first);
+    let expected =
+        PEOPLE.iter().filter(|(_, state, _)| !state.is_empty()).chain(&[("root", "homeless", "isn't there")]);
+    for (account, state, why) in expected.clone() {
         let (_, really, remark) = told_first.iter().find(|(name, ..)| name == account).expect(account);
         assert!(really == state && remark.contains(why), "{account}: {really} {remark}");
     }
+    assert_eq!(told_first.len(), expected.count(), "{told_first:?}");
     let verify = |person: &str, code: &str| {
         oathgate(&world, &service, &["verify", person, "--stdin"], format!("{code}\n").as_bytes()).code() == Some(0)
     };
@@ -86,14 +100,51 @@ fn hostile_homes_are_named_and_skipped() {
     assert!(verify("ann", &code(&secret(1), 5)) && verify("ann", "12345678") && verify("bob", &code(&secret(2), 5)));
     assert!(!verify("option", &code(&secret(6), 5)));
 
-    let again = told(&oathgate(&world, &service, &["import", "--homes", "--json"], b""));
+    let again = told(&import());
     let known = again.iter().filter(|(_, state, _)| state == "known").count();
-    assert_eq!((known, again.len()), (2, expected.len()), "{again:?}");
+    assert_eq!((known, again.len()), (2, told_first.len()), "{again:?}");
     assert!(verify("ann", &code(&secret(1), 6)), "a second time changes nothing");
     let only = oathgate(&world, &service, &["import", "--homes", "--account", "bob"], b"");
     assert!(only.code() == Some(0) && only.text().contains("bob") && !only.text().contains("ann"), "{}", only.text());
-    let after = run(Command::new("sh").args(["-c", "ls -lnR \"$1\"", "sh"]).arg(&folder), b"").text();
-    assert_eq!(before, after, "no home was changed");
+    assert_eq!(before, listing(&folder), "no home was changed");
+}
+
+/// An option of a state file, what becomes of it, and what is said of it.
+const KEPT: [(&str, &str, &str); 14] = [
+    ("\" RATE_LIMIT 3 30\n\" TOTP_AUTH", "RATE_LIMIT 3 30", ""),
+    ("\" RATE_LIMIT 5 60\n\" TOTP_AUTH", "RATE_LIMIT 3 30", "rate limit"),
+    ("\" TOTP_AUTH", "WINDOW_SIZE 3", ""),
+    ("\" WINDOW_SIZE 1\n\" TOTP_AUTH", "WINDOW_SIZE 1", ""),
+    ("\" WINDOW_SIZE 4\n\" TOTP_AUTH", "WINDOW_SIZE 5", "2 steps before and after count, not 1 before"),
+    ("\" WINDOW_SIZE 17\n\" TOTP_AUTH", "WINDOW_SIZE 17", ""),
+    ("\" WINDOW_SIZE 19\n\" TOTP_AUTH", "WINDOW_SIZE 17", "8 steps before and after count, not 9"),
+    ("\" STEP_SIZE 60\n\" TOTP_AUTH", "STEP_SIZE 60", ""),
+    ("\" TIME_SKEW -12\n\" TOTP_AUTH", "TIME_SKEW -12", ""),
+    ("\" RESETTING_TIME_SKEW 1700000000-3\n\" TOTP_AUTH", "WINDOW_SIZE 3", ""),
+    ("\" DISALLOW_REUSE 56 58 57\n\" TOTP_AUTH", "DISALLOW_REUSE 56 57 58", ""),
+    ("\" HOTP_COUNTER 7", "HOTP_COUNTER 7", ""),
+    ("\" WINDOW_SIZE 10\n\" HOTP_COUNTER 7", "HOTP_COUNTER 7", ""),
+    ("\" WINDOW_SIZE 17\n\" HOTP_COUNTER 7", "HOTP_COUNTER 7", "10 ahead, not 17"),
+];
+
+#[test]
+fn each_option_is_kept_or_named() {
+    let names: Vec<String> = (0..KEPT.len()).map(|number| format!("p{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let Some(folder) = inside("homes::each_option_is_kept_or_named", &names) else { return };
+    for ((number, name), (lines, ..)) in (0..).zip(&names).zip(KEPT) {
+        state(&folder, name, FIRST + number, &format!("{}\n{lines}\n", secret(number)));
+    }
+    let (world, service) = (World::new(), Oathgated::start());
+    let told = told(&oathgate(&world, &service, &["import", "--homes", "--json"], b""));
+    for (name, (lines, kept, said)) in names.iter().zip(KEPT) {
+        let (_, state, remark) = told.iter().find(|(account, ..)| account == name).expect(name);
+        assert_eq!((state.as_str(), remark.is_empty()), ("imported", said.is_empty()), "{lines}: {remark}");
+        assert!(remark.contains(said), "{lines}: {remark}");
+        let words = ["export", name, "--account", name, "--to", "libpam", "--yes"];
+        let exported = oathgate(&world, &service, &words, b"").text();
+        assert!(exported.contains(&format!("\" {kept}\n")), "{lines}: {exported}");
+    }
 }
 
 #[test]

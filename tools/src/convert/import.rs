@@ -237,6 +237,10 @@ fn losses(login: &Login, kind: Kind) -> Vec<String> {
         (Kind::Totp { .. }, Some(window)) if window / 2 > MAX_WINDOW => {
             losses.push(format!("{MAX_WINDOW} steps before and after count, not {}", window / 2));
         }
+        (Kind::Totp { .. }, Some(window)) if window.is_multiple_of(2) => {
+            let ahead = window / 2;
+            losses.push(format!("{ahead} steps before and after count, not {} before", ahead.saturating_sub(1)));
+        }
         _ => {}
     }
     if login.rate.is_some_and(|rate| rate != (3, 30)) {

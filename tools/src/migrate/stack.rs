@@ -139,7 +139,11 @@ fn replace(line: &str, place: &Place, module: Module, sshd: bool, stack: &mut St
     if !place.kind.trim_start_matches('-').eq_ignore_ascii_case("auth") {
         return Err(format!("{} in a stack other than auth", module.file()));
     }
-    stack.text.push_str(line.get(..place.module).unwrap_or_default());
+    let front = line.get(..place.module).unwrap_or_default();
+    if front.contains(module.file()) {
+        return Err("is not understood".to_owned());
+    }
+    stack.text.push_str(front);
     stack.text.push_str(OURS);
     for word in &place.options {
         match module.option(word)? {
@@ -239,6 +243,7 @@ mod tests {
             (GoogleAuthenticator, "auth required pam_google_authenticator.so \\\nnullok", "joined"),
             (PamOath, "auth required pam_oath.so usersfile=${HOME}/.users", "no single file"),
             (PamOath, "auth required pam_oath.so alwaysok", "alwaysok"),
+            (PamOath, "auth [pam_oath.so=ok] pam_oath.so usersfile=/etc/users.oath", "not understood"),
         ] {
             let error = text(module, &format!("# first\n{line}\n")).unwrap_err();
             assert!(error.starts_with("line ") && error.contains(why), "{line}: {error}");
