@@ -56,6 +56,16 @@ pub struct Case<'a> {
     pub tries: &'a [Try<'a>],
 }
 
+/// A try at which both say the same.
+pub fn same(at: u64, typed: &str, said: Said) -> Try<'_> {
+    Try { at, typed, theirs: said, ours: said, because: "" }
+}
+
+/// A try at which they don't, and why.
+pub fn other<'a>(at: u64, typed: &'a str, theirs: Said, ours: Said, because: &'a str) -> Try<'a> {
+    Try { at, typed, theirs, ours, because }
+}
+
 impl Case<'_> {
     /// Runs it here, and there if it can be run there. `line` makes the other module's
     /// words in a stack from the path of its file.
@@ -74,6 +84,19 @@ impl Case<'_> {
             }
         }
     }
+}
+
+/// How many of two logins get in with one code, both held at the prompt: here, and there
+/// if it can be tried there.
+pub fn together(module: &str, state: &str, typed: &str, line: impl Fn(&Path) -> String) -> (usize, Option<usize>) {
+    let place = Place::new();
+    let path = place.file("state", state);
+    let ours = Ours::new(&place, &path);
+    let logins = |line: &str| {
+        let finished = run(place.host(line, "").args(["--threads", "2"]), format!("{typed}\n").as_bytes());
+        finished.text().matches("result PAM_SUCCESS\n").count()
+    };
+    (logins(&ours.line()), crate::stage::installed(module).map(|_| logins(&line(&path))))
 }
 
 /// A folder of files and stacks.
@@ -141,9 +164,12 @@ impl Ours {
 
     fn try_at(&self, place: &Place, user: &str, typed: &str, at: u64) -> Said {
         self.clock.store(at, Ordering::SeqCst);
+        said(&mut place.host(&self.line(), user), typed)
+    }
+
+    fn line(&self) -> String {
         let module = cdylib::release("pam_module", "libpam_oathgate.so");
-        let line = format!("{} socket={}", module.display(), self.verifier.path().display());
-        said(&mut place.host(&line, user), typed)
+        format!("{} socket={}", module.display(), self.verifier.path().display())
     }
 }
 

@@ -1,13 +1,17 @@
 //! The cases of google-authenticator's own test of its module, in its order. `t` is
 //! 10,000 steps; there a code may be used again where the file does not forbid it.
 
+use std::path::Path;
+
+use oathgate_tests::sshd::id;
 use otp_core::Secret;
 
 use crate::cases::Said::{No, Unasked, Yes};
-use crate::cases::{Case, Said, Try};
+use crate::cases::{Case, Try, other, same};
 use crate::stage::code;
 
-const SECRET: &str = "2SH3V3GDW7ZNMGYE";
+pub const MODULE: &str = "pam_google_authenticator.so";
+pub const SECRET: &str = "2SH3V3GDW7ZNMGYE";
 /// The code of step 10,000, and of no step near it.
 const CODE: &str = "050548";
 
@@ -16,23 +20,17 @@ const EVEN: &str = "a window reaches as far back as ahead";
 const LIMIT: &str = "only failures are limited, and who is refused is asked all the same";
 const SKEW: &str = "a skew is taken by oathgate resync, not by three wrong tries";
 
-fn check(name: &str, options: &str, lines: &str, tries: &[Try]) {
+pub fn check(name: &str, options: &str, lines: &str, tries: &[Try]) {
     let state = format!("{SECRET}\n{lines}");
-    Case { name, state: &state, user: "", options, tries }.check("pam_google_authenticator.so", |path| {
-        let user = oathgate_tests::sshd::id("-un");
-        format!("pam_google_authenticator.so secret={} user={user}", path.display())
-    });
+    Case { name, state: &state, user: "", options, tries }.check(MODULE, line);
 }
 
-fn same(at: u64, typed: &str, said: Said) -> Try<'_> {
-    Try { at, typed, theirs: said, ours: said, because: "" }
+/// The module's words in a stack, for a file of this user's.
+pub fn line(path: &Path) -> String {
+    format!("{MODULE} secret={} user={}", path.display(), id("-un"))
 }
 
-fn other<'a>(at: u64, typed: &'a str, theirs: Said, ours: Said, because: &'a str) -> Try<'a> {
-    Try { at, typed, theirs, ours, because }
-}
-
-fn code_of(step: u64) -> String {
+pub fn code_of(step: u64) -> String {
     code(&Secret::from_base32(SECRET).unwrap(), step)
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cases;
+mod compared;
 mod google_cases;
 mod google_logins;
 mod oath_cases;

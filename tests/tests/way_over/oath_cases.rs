@@ -4,22 +4,26 @@
 use oathgate_tests::sshd::id;
 
 use crate::cases::Said::{No, Unasked, Yes};
-use crate::cases::{Case, Said, Try};
+use crate::cases::{Case, Said, Try, other};
 
-const T: u64 = 1_165_449_600;
+pub const T: u64 = 1_165_449_600;
 
 const WINDOW: &str = "a step before and after counts; the file holds no window";
 const PIN: &str = "a PIN is a password module's to ask for";
 const UNKNOWN: &str = "whoever is unknown is asked all the same";
 
-fn check(name: &str, user: &str, row: &str, tries: &[(&str, Said, Said, &str)]) {
+fn check(name: &str, user: &str, row: &str, tries: &[(&'static str, Said, Said, &'static str)]) {
+    let at_midnight = |(typed, theirs, ours, because): &(&'static str, Said, Said, &'static str)| {
+        other(T, typed, *theirs, *ours, because)
+    };
+    check_at(name, user, row, "window=20 digits=6", &tries.iter().map(at_midnight).collect::<Vec<_>>());
+}
+
+/// The same with times of its own.
+pub fn check_at(name: &str, user: &str, row: &str, options: &str, tries: &[Try]) {
     let state = format!("{row}\n").replace("USER", &id("-un"));
-    let tries: Vec<Try> = tries
-        .iter()
-        .map(|(typed, theirs, ours, because)| Try { at: T, typed, theirs: *theirs, ours: *ours, because })
-        .collect();
-    Case { name, state: &state, user, options: "", tries: &tries }
-        .check("pam_oath.so", |path| format!("pam_oath.so usersfile={} window=20 digits=6", path.display()));
+    Case { name, state: &state, user, options, tries }
+        .check("pam_oath.so", |path| format!("pam_oath.so usersfile={}", path.display()));
 }
 
 #[test]
