@@ -10,6 +10,7 @@ use otp_core::Secret;
 use crate::stage::{Stage, code};
 
 const MODULE: &str = "pam_google_authenticator.so";
+const DOCUMENT: &str = "from-google-authenticator.md";
 
 /// What a person sees after google-authenticator made the file.
 struct Made {
@@ -48,8 +49,8 @@ fn people_go_on_where_they_were_and_can_go_back() {
     assert!(stage.login("ann", &code(&ann.secret, step)) && stage.login("bob", &code(&bob.secret, 1)));
     assert!(stage.login("ann", &ann.scratch[0]));
 
-    let migrated = stage.migrate(&["google-authenticator"]);
-    assert!(migrated.text().contains("2 covered, 0 not covered"), "{}", migrated.text());
+    let migrated = stage.follow(DOCUMENT, "The way");
+    assert!(migrated.contains("2 covered, 0 not covered"), "{migrated}");
     assert_eq!(fs::read_to_string(stage.path("pam.d/su")).unwrap(), "auth required pam_oathgate.so\n");
     for (person, typed, accepted, why) in [
         ("ann", code(&ann.secret, step), false, "used there"),
@@ -65,13 +66,14 @@ fn people_go_on_where_they_were_and_can_go_back() {
         assert_eq!(stage.login(person, &typed), accepted, "{person}: {why}");
     }
 
-    for (person, uid) in [("ann", FIRST), ("bob", FIRST + 1)] {
+    stage.follow(DOCUMENT, "Back");
+    let anns = fs::read_to_string(stage.path("ann.google_authenticator")).unwrap();
+    for (person, uid, state) in [("ann", FIRST, anns), ("bob", FIRST + 1, stage.export("bob", "libpam").text())] {
         let path = stage.path(person).join(".google_authenticator");
         fs::remove_file(&path).unwrap();
-        fs::write(&path, stage.export(person, "libpam").text()).unwrap();
+        fs::write(&path, state).unwrap();
         own(&path, uid, 0o400);
     }
-    stage.migrate(&["google-authenticator", "--undo"]);
     assert_eq!(fs::read_to_string(stage.path("pam.d/su")).unwrap(), format!("auth required {MODULE}\n"));
     for (person, typed, accepted, why) in [
         ("ann", code(&ann.secret, step + 1), false, "used here, and the file says so"),

@@ -8,6 +8,7 @@ use otp_core::Secret;
 use crate::stage::{Stage, code};
 
 const MODULE: &str = "pam_oath.so";
+const DOCUMENT: &str = "from-pam_oath.md";
 
 /// A key of its own for each, as oathtool takes it.
 fn key(person: &str) -> (Secret, String) {
@@ -31,8 +32,8 @@ fn people_go_on_where_they_were_and_can_go_back() {
     assert!(stage.login("ann", &code(&ann, 0)) && stage.login("bob", &code(&bob, step)));
     assert!(fs::read_to_string(&users).unwrap().contains(&code(&ann, 0)), "it has written its state");
 
-    let migrated = stage.migrate(&["pam-oath"]);
-    assert!(migrated.text().contains("2 covered, 0 not covered"), "{}", migrated.text());
+    let migrated = stage.follow(DOCUMENT, "The way");
+    assert!(migrated.contains("2 covered, 0 not covered"), "{migrated}");
     for (person, typed, accepted, why) in [
         ("ann", code(&ann, 0), false, "used there"),
         ("ann", code(&ann, 1), true, "the next one"),
@@ -46,8 +47,8 @@ fn people_go_on_where_they_were_and_can_go_back() {
 
     let times = stage.export("bob", "users-oath");
     assert!(times.stderr.contains("let a step go by"), "used codes can't stand there: {}", times.stderr);
-    fs::write(&users, stage.export("ann", "users-oath").text()).unwrap();
-    stage.migrate(&["pam-oath", "--undo"]);
+    stage.follow(DOCUMENT, "Back");
+    fs::copy(stage.path("ann.oath"), &users).unwrap();
     assert_eq!(fs::read_to_string(stage.path("pam.d/su")).unwrap(), format!("auth required {line}\n"));
     assert!(!stage.login("ann", &code(&ann, 1)), "used here");
     assert!(stage.login("ann", &code(&ann, 2)), "the next one");

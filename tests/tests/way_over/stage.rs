@@ -52,7 +52,9 @@ impl Stage {
         let service = Oathgated::start();
         fs::create_dir(run_folder.join("oathgate")).unwrap();
         symlink(service.root_socket(), run_folder.join("oathgate/root")).unwrap();
-        for (from, to) in [(&security, theirs.parent().unwrap()), (&run_folder, Path::new("/run"))] {
+        let stacks = folder.join("pam.d");
+        let over = [(&security, theirs.parent().unwrap()), (&run_folder, Path::new("/run"))];
+        for (from, to) in over.into_iter().chain([(&stacks, Path::new("/etc/pam.d"))]) {
             let mounted = run(Command::new("mount").arg("--bind").arg(from).arg(to), b"");
             assert_eq!(mounted.code(), Some(0), "{}", mounted.stderr);
         }
@@ -82,9 +84,15 @@ impl Stage {
         finished
     }
 
-    pub fn migrate(&self, words: &[&str]) -> Finished {
-        let stacks = self.path("pam.d");
-        self.oathgate(&[&["migrate", "--pam-dir", stacks.to_str().unwrap()], words].concat())
+    /// Types what a section of a document has to be typed; what was said.
+    pub fn follow(&self, document: &str, section: &str) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(document);
+        let text = fs::read_to_string(path).unwrap();
+        let (_, section) = text.split_once(&format!("\n## {section}\n")).expect(section);
+        let lines = section.split("\n## ").next().unwrap().lines();
+        let typed: Vec<&str> = lines.filter_map(|line| line.strip_prefix("    sudo oathgate ")).collect();
+        assert!(!typed.is_empty());
+        typed.iter().map(|line| self.oathgate(&line.split(' ').collect::<Vec<_>>()).text()).collect()
     }
 
     /// The only credential of the person's, written for another module.
