@@ -50,6 +50,33 @@ pub struct Attempt<'a> {
     pub only: Option<&'a CredentialId>,
     /// When a door is throttled or locked.
     pub limits: Limits,
+    /// What the front end's configuration demands beside.
+    pub terms: Terms,
+}
+
+/// What a front end's configuration demands beside; less is accepted by it, never more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Only credentials whose codes have so many digits count.
+    pub digits: Option<Digits>,
+    /// At most so many steps before and after the present one, or counters ahead, count.
+    pub window: Option<u8>,
+    /// What was typed stands behind a password that may end in digits too: of
+    /// each credential's code as many digits count as it has.
+    pub behind_password: bool,
+}
+
+impl Terms {
+    fn allow(&self, credential: &Credential) -> bool {
+        self.digits.is_none_or(|digits| digits == credential.digits)
+    }
+
+    /// The part of `typed` that may be a code of the credential.
+    fn part<'a>(&self, typed: &'a str, credential: &Credential) -> &'a str {
+        let length = usize::from(credential.digits.get());
+        let before = if self.behind_password { typed.len().saturating_sub(length) } else { 0 };
+        typed.get(before..).unwrap_or_default()
+    }
 }
 
 /// The answer to "may they come in?".
@@ -201,7 +228,7 @@ fn judge(
             let _ = decoy(input, now);
             Verdict::Refuse(refusal)
         }
-        (None, input) => judge_scratch(record, attempt, now).unwrap_or_else(|| judge_code(record, input, ids, now)),
+        (None, _) => judge_scratch(record, attempt, now).unwrap_or_else(|| judge_code(record, attempt, ids, now)),
     }
 }
 
@@ -312,13 +339,16 @@ fn judge_scratch(record: &mut Record, attempt: &Attempt<'_>, now: UnixTime) -> O
 
 /// Judges the input as a code of each candidate. All candidates are computed,
 /// whichever fits.
-fn judge_code(record: &mut Record, input: &Input, ids: &[CredentialId], now: UnixTime) -> Verdict {
-    let Input::Digits(typed) = input else { return Verdict::Refuse(Refusal::Wrong) };
+fn judge_code(record: &mut Record, attempt: &Attempt<'_>, ids: &[CredentialId], now: UnixTime) -> Verdict {
+    let (Input::Digits(typed), terms) = (attempt.input, &attempt.terms) else {
+        return Verdict::Refuse(Refusal::Wrong);
+    };
     let mut verdict = Verdict::Refuse(Refusal::Wrong);
     let mut asked = false;
-    for credential in record.credentials.iter_mut().filter(|c| c.state == State::Active && ids.contains(&c.id)) {
+    let active = |c: &&mut Credential| c.state == State::Active && ids.contains(&c.id) && terms.allow(c);
+    for credential in record.credentials.iter_mut().filter(active) {
         asked = true;
-        match (credential.matching(typed, now), &verdict) {
+        match (credential.matching(terms.part(typed, credential), terms.window, now), &verdict) {
             (Match::New(factor), Verdict::Refuse(_)) => {
                 credential.factor = factor;
                 credential.last_used = Some(now);
@@ -333,7 +363,7 @@ fn judge_code(record: &mut Record, input: &Input, ids: &[CredentialId], now: Uni
         }
     }
     if !asked {
-        let _ = decoy(input, now);
+        let _ = decoy(attempt.input, now);
     }
     verdict
 }

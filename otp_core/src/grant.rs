@@ -4,6 +4,9 @@
 //! address. It ends by a clock that nobody sets (CLOCK_BOOTTIME), with a
 //! reboot, or when the credential is gone whose code it was made by. Made from
 //! what a uid claims, it counts for claims of that uid alone.
+//!
+//! PAM's `grace_period=` makes grants of its own kind, which open nothing but
+//! the PAM service that they come from, for a key or for logins without one.
 
 use crate::record::{Record, State};
 use crate::{Account, CredentialId, Fingerprint};
@@ -35,6 +38,17 @@ pub struct Origin<'a> {
     pub connection: Option<&'a str>,
     /// Without this clock there are no grants.
     pub boot: Option<Boot>,
+    /// The grace that root's PAM stack gives; none where a uid claims things.
+    pub grace: Option<Grace<'a>>,
+}
+
+/// What `grace_period=` in a PAM stack says.
+#[derive(Debug, Clone, Copy)]
+pub struct Grace<'a> {
+    /// The PAM service.
+    pub service: &'a str,
+    /// For so many seconds after a code its address needs none there.
+    pub seconds: u64,
 }
 
 /// What a grant is for, beside the key.
@@ -44,6 +58,24 @@ pub enum Place {
     Connection(String),
     /// Logins from this address.
     Address(String),
+    /// Logins from this address by this PAM service, while its stack says so.
+    Grace {
+        /// The PAM service.
+        service: String,
+        /// The address.
+        address: String,
+    },
+}
+
+impl Place {
+    /// The address, where it is for one.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            Self::Connection(_) => None,
+            Self::Address(address) | Self::Grace { address, .. } => Some(address),
+        }
+    }
 }
 
 /// A login that needs no code.
@@ -51,8 +83,8 @@ pub enum Place {
 pub struct Grant {
     /// The account.
     pub account: Account,
-    /// The SSH key.
-    pub key: Fingerprint,
+    /// The SSH key; none for logins without one, which have only grace.
+    pub key: Option<Fingerprint>,
     /// From where.
     pub place: Place,
     /// Whose claim it was made from; `None` where root said so.
@@ -72,26 +104,43 @@ impl Grant {
         self.boot == boot.id && boot.now < self.until && self.credential.as_ref().is_none_or(active)
     }
 
-    fn is_for(&self, account: &Account, key: &Fingerprint, origin: &Origin<'_>) -> bool {
+    fn is_for(&self, account: &Account, key: Option<Fingerprint>, origin: &Origin<'_>) -> bool {
         let here = match &self.place {
             Place::Connection(connection) => origin.connection == Some(connection),
             Place::Address(address) => origin.address == Some(address),
+            Place::Grace { service, address } => {
+                origin.address == Some(address) && origin.grace.is_some_and(|grace| self.within(service, grace, origin))
+            }
         };
         let counts = self.claimed_by.is_none() || self.claimed_by == origin.claimed_by;
-        here && counts && &self.account == account && &self.key == key
+        here && counts && &self.account == account && self.key == key
+    }
+
+    /// Whether grace is still given as the stack says now: a period that was
+    /// shortened since counts at once.
+    fn within(&self, service: &str, grace: Grace<'_>, origin: &Origin<'_>) -> bool {
+        let left = origin.boot.map(|boot| self.until.saturating_sub(boot.now));
+        service == grace.service && left.is_some_and(|left| left <= grace.seconds)
     }
 }
 
-/// Whether each of the keys has a grant; false where there is no key.
+/// Whether each of the keys has a grant, or the login without a key has.
 pub(crate) fn covers(record: &Record, account: &Account, keys: &[Fingerprint], origin: &Origin<'_>) -> bool {
     let Some(boot) = origin.boot else { return false };
     let granted =
         |key| record.grants.iter().any(|grant| grant.is_for(account, key, origin) && grant.holds(record, boot));
-    !keys.is_empty() && keys.iter().all(granted)
+    each(keys).into_iter().all(granted)
+}
+
+/// What a grant is needed for: every key, or the login without one.
+fn each(keys: &[Fingerprint]) -> Vec<Option<Fingerprint>> {
+    if keys.is_empty() { vec![None] } else { keys.iter().copied().map(Some).collect() }
 }
 
 /// Grants what an accepted code opens further: the connection, where
-/// `connections` says so, and the address, where the key's entry does.
+/// `connections` says so, and the address, where the key's entry does, or the
+/// PAM stack. There is no grace after a scratch code: it would outlive the
+/// credentials that were disabled when it was used.
 pub fn after_code(
     record: &mut Record,
     account: &Account,
@@ -101,15 +150,19 @@ pub fn after_code(
     connections: bool,
 ) {
     let Some(boot) = origin.boot else { return };
-    for key in keys {
-        let for_address = record.entry(account, Some(key)).and_then(|entry| entry.grant);
-        let connection = origin.connection.filter(|_| connections);
+    for key in each(keys) {
+        let for_address = key.and_then(|key| record.entry(account, Some(&key))?.grant);
+        let connection = origin.connection.filter(|_| connections && key.is_some());
         let places = [
             connection.map(|name| (Place::Connection(name.to_owned()), CONNECTION_SECONDS)),
             origin.address.zip(for_address).map(|(address, seconds)| (Place::Address(address.to_owned()), seconds)),
+            origin.address.zip(origin.grace.filter(|_| credential.is_some())).map(|(address, grace)| {
+                let (service, address) = (grace.service.to_owned(), address.to_owned());
+                (Place::Grace { service, address }, grace.seconds)
+            }),
         ];
         for (place, seconds) in places.into_iter().flatten() {
-            let (account, key, credential) = (account.clone(), *key, credential.cloned());
+            let (account, credential) = (account.clone(), credential.cloned());
             let (claimed_by, until) = (origin.claimed_by, boot.now.saturating_add(seconds));
             add(record, Grant { account, key, place, claimed_by, credential, boot: boot.id, until }, boot);
         }
@@ -133,7 +186,7 @@ pub fn add(record: &mut Record, grant: Grant, boot: Boot) {
 /// Takes every grant of a key back; says how many there were.
 pub fn revoke(record: &mut Record, account: &Account, key: &Fingerprint) -> usize {
     let before = record.grants.len();
-    record.grants.retain(|grant| &grant.account != account || &grant.key != key);
+    record.grants.retain(|grant| &grant.account != account || grant.key.as_ref() != Some(key));
     before - record.grants.len()
 }
 

@@ -25,9 +25,12 @@ impl Credential {
         code.as_bytes().ct_eq(typed.as_bytes()).into()
     }
 
-    /// Compares `typed` with every code that counts at `now`, whichever fits.
-    pub(crate) fn matching(&self, typed: &str, now: UnixTime) -> Match {
+    /// Compares `typed` with every code that counts at `now`, whichever fits;
+    /// no further than `narrowed` from the expected one, where that is given.
+    pub(crate) fn matching(&self, typed: &str, narrowed: Option<u8>, now: UnixTime) -> Match {
         let fits = |factor: u64| self.fits(typed, factor);
+        // What is too far is computed all the same: the time tells nothing.
+        let near = |distance: u64| narrowed.is_none_or(|most| distance <= most.into());
         match self.factor {
             Factor::Hotp { next } => {
                 let mut found = Match::None;
@@ -36,7 +39,7 @@ impl Credential {
                 }
                 for counter in next..=next.saturating_add(LOOK_AHEAD) {
                     // The last counter of all is never accepted: nothing could follow it.
-                    if fits(counter) && counter < u64::MAX && !matches!(found, Match::New(_)) {
+                    if fits(counter) && near(counter - next) && counter < u64::MAX && !matches!(found, Match::New(_)) {
                         found = Match::New(Factor::Hotp { next: counter + 1 });
                     }
                 }
@@ -47,8 +50,7 @@ impl Credential {
                 let window_steps = u64::from(window);
                 let mut found = Match::None;
                 for step in centre.saturating_sub(window_steps)..=centre.saturating_add(window_steps) {
-                    let fits = fits(step);
-                    match (fits, last_step) {
+                    match (fits(step), last_step) {
                         (true, Some(last)) if step <= last => {
                             let shown_at = last.saturating_add(1).saturating_add_signed(-i64::from(skew));
                             let next = shown_at.saturating_mul(u64::from(period.get()));
@@ -57,7 +59,7 @@ impl Credential {
                         (true, _) if self.barred.is_some_and(|barred| barred.contain(step)) => {
                             found = Match::Used { next_in: None };
                         }
-                        (true, _) if !matches!(found, Match::New(_)) => {
+                        (true, _) if near(step.abs_diff(centre)) && !matches!(found, Match::New(_)) => {
                             found = Match::New(Factor::Totp { period, last_step: Some(step), skew, window });
                         }
                         _ => {}

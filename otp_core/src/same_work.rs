@@ -1,7 +1,7 @@
 //! Whoever is refused, as many codes are computed: the time does not tell who
 //! is enrolled, revoked, or guessed at by somebody else.
 
-use crate::decide::{Attempt, Shown, Verdict, decide, decoy};
+use crate::decide::{Attempt, Shown, Terms, Verdict, decide, decoy};
 use crate::otp::HASHED;
 use crate::record::{Entry, Factor, Policy, State};
 use crate::{Account, Algorithm, Credential, CredentialId, Digits, Input, Limits, Period, Record, Secret};
@@ -43,7 +43,15 @@ fn counted(work: impl FnOnce() -> Verdict) -> u32 {
 fn wrong(record: Record, account: &Account) -> (Verdict, Record) {
     let input = Input::parse(b"1234567"); // no credential here has seven digits
     let shown = Shown::Fact { service: "sshd", keys: &[] };
-    let attempt = Attempt { account, shown, input: &input, hashes: &[], only: None, limits: Limits::Usual };
+    let attempt = Attempt {
+        account,
+        shown,
+        input: &input,
+        hashes: &[],
+        only: None,
+        limits: Limits::Usual,
+        terms: Terms::default(),
+    };
     decide(record, &attempt, NOW)
 }
 

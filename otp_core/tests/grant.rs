@@ -2,14 +2,19 @@
 
 mod common;
 
-use common::{NOW, account, id, key, record, with_keys};
+use common::{NOW, account, entry, id, key, record, with_keys, without_key};
 use otp_core::decide::Shown;
-use otp_core::grant::{self, Boot, CONNECTION_SECONDS, Grant, MAX_GRANTS, Origin, Place};
+use otp_core::grant::{self, Boot, CONNECTION_SECONDS, Grace, Grant, MAX_GRANTS, Origin, Place};
 use otp_core::{Admission, Limits, Record, State, admit};
 
 const BOOT: Boot = Boot { id: [1; 16], now: 1000 };
-const HERE: Origin<'_> =
-    Origin { claimed_by: Some(1000), address: Some("192.0.2.1"), connection: Some("7.1 one"), boot: Some(BOOT) };
+const HERE: Origin<'_> = Origin {
+    claimed_by: Some(1000),
+    address: Some("192.0.2.1"),
+    connection: Some("7.1 one"),
+    boot: Some(BOOT),
+    grace: None,
+};
 
 fn claim(number: u8) -> Shown<'static> {
     Shown::Claim { key: Some(key(number)) }
@@ -96,7 +101,8 @@ fn grants_are_few_and_those_that_end_first_go_first() {
     for number in 0..1000 {
         let place = Place::Address(format!("192.0.2.{number}"));
         let (account, until) = (account("alice"), BOOT.now + 1 + number);
-        let grant = Grant { account, key: key(1), place, claimed_by: None, credential: None, boot: BOOT.id, until };
+        let grant =
+            Grant { account, key: Some(key(1)), place, claimed_by: None, credential: None, boot: BOOT.id, until };
         grant::add(&mut record, grant.clone(), BOOT);
         grant::add(&mut record, grant, BOOT);
     }
@@ -105,7 +111,78 @@ fn grants_are_few_and_those_that_end_first_go_first() {
     let (account, place) = (account("alice"), Place::Address("192.0.2.1".to_owned()));
     let later = later(2000);
     let until = later.now + 1;
-    let grant = Grant { account, key: key(1), place, claimed_by: None, credential: None, boot: BOOT.id, until };
+    let grant = Grant { account, key: Some(key(1)), place, claimed_by: None, credential: None, boot: BOOT.id, until };
     grant::add(&mut record, grant, later);
     assert_eq!(record.grants.len(), 1, "what has ended is dropped");
+}
+
+const GRACE: Option<Grace<'_>> = Some(Grace { service: "login", seconds: 60 });
+const STACK: Origin<'_> = Origin { claimed_by: None, connection: None, grace: GRACE, ..HERE };
+
+/// alice's record after a code at the PAM stack, without a key.
+fn after_grace(credential: Option<u8>) -> Record {
+    let mut record = record();
+    record.entries.push(entry(None, &[1]));
+    grant::after_code(&mut record, &account("alice"), &[], &STACK, credential.map(id).as_ref(), true);
+    record
+}
+
+fn graced(record: &Record, origin: &Origin<'_>) -> bool {
+    is_granted(record, without_key("login"), origin)
+}
+
+#[test]
+fn grace_is_for_one_address_at_one_service_while_its_stack_says_so() {
+    let record = after_grace(Some(1));
+    assert!(graced(&record, &STACK));
+    let grace = |service, seconds| Some(Grace { service, seconds });
+    for other in [
+        Origin { address: Some("192.0.2.2"), ..STACK },
+        Origin { address: None, ..STACK },
+        Origin { grace: None, ..STACK },
+        Origin { grace: grace("su", 60), ..STACK },
+        Origin { grace: grace("login", 59), ..STACK }, // shortened since
+        Origin { boot: Some(later(60)), ..STACK },
+        Origin { boot: Some(Boot { id: [2; 16], ..BOOT }), ..STACK },
+        Origin { boot: None, ..STACK },
+    ] {
+        assert!(!graced(&record, &other), "{other:?}");
+    }
+    assert!(graced(&record, &Origin { boot: Some(later(59)), ..STACK }));
+    assert!(graced(&record, &Origin { boot: Some(later(30)), grace: grace("login", 30), ..STACK }));
+    assert!(!is_granted(&record, with_keys(&[key(1)]), &STACK), "a key has grace of its own");
+    assert!(!is_granted(&record, claim(1), &HERE), "and no uid's claim has any");
+}
+
+#[test]
+fn a_code_by_a_key_gives_grace_to_the_key_alone() {
+    let mut record = record();
+    record.entries.push(entry(None, &[1]));
+    grant::after_code(&mut record, &account("alice"), &[key(1)], &STACK, Some(&id(1)), true);
+    assert!(is_granted(&record, with_keys(&[key(1)]), &STACK));
+    for other in [vec![key(4)], vec![key(1), key(4)], vec![]] {
+        assert!(!is_granted(&record, with_keys(&other), &STACK), "{other:?}");
+    }
+    assert!(!is_granted(&record, with_keys(&[key(1)]), &Origin { grace: None, ..STACK }), "ssh-otp asks for none");
+    assert_eq!(grant::revoke(&mut record, &account("alice"), &key(1)), 1);
+    assert!(!is_granted(&record, with_keys(&[key(1)]), &STACK));
+}
+
+#[test]
+fn other_grants_are_no_grace() {
+    let fact = Origin { grace: None, ..STACK };
+    let mut record = after(&fact, true, Some(600));
+    record.entries.push(entry(None, &[1]));
+    assert!(!graced(&record, &STACK), "a key's address is not the login without one");
+    assert!(record.grants.iter().all(|grant| !matches!(grant.place, Place::Grace { .. })), "nobody gave any");
+}
+
+#[test]
+fn grace_ends_with_its_credential_and_none_is_given_for_a_scratch_code() {
+    for state in [State::Disabled, State::Revoked { at: 1 }] {
+        let mut record = after_grace(Some(1));
+        record.credentials[0].state = state;
+        assert!(!graced(&record, &STACK), "{state:?}");
+    }
+    assert!(!graced(&after_grace(None), &STACK));
 }

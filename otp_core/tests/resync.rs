@@ -3,6 +3,7 @@
 mod common;
 
 use common::{NOW, WRONG, account, code_at, code_of, id, key, picture, record, try_code, try_full, with_keys};
+use otp_core::decide::Terms;
 use otp_core::door::{PCI_FAILURES, PCI_SECONDS};
 use otp_core::resync::{HOTP_AHEAD, Resync, TOTP_STEPS, resync};
 use otp_core::{Attempt, Factor, Input, Limits, Period, Record, Refusal, UnixTime, Verdict, decide};
@@ -83,7 +84,15 @@ fn guessing_at_it_is_counted_as_at_a_login() {
 fn try_pci(record: Record, number: u8, typed: &str, now: UnixTime) -> (Verdict, Record) {
     let (account, keys, input) = (account("alice"), [key(number)], Input::parse(typed.as_bytes()));
     let shown = with_keys(&keys);
-    let attempt = Attempt { account: &account, shown, input: &input, hashes: &[], only: None, limits: Limits::Pci };
+    let attempt = Attempt {
+        account: &account,
+        shown,
+        input: &input,
+        hashes: &[],
+        only: None,
+        limits: Limits::Pci,
+        terms: Terms::default(),
+    };
     decide(record, &attempt, now)
 }
 

@@ -186,7 +186,8 @@ impl Service {
         self.change(asked, &owner, Some(&account), what, move |record| {
             let line = format!("{key} needs no code from {address} for {} minutes.", (until - boot.now).div_ceil(60));
             let place = Place::Address(address);
-            let grant = Grant { account: inside, key, place, claimed_by: None, credential: None, boot: boot.id, until };
+            let (account, key) = (inside, Some(key));
+            let grant = Grant { account, key, place, claimed_by: None, credential: None, boot: boot.id, until };
             grant::add(record, grant, boot);
             Ok(line)
         })

@@ -3,11 +3,11 @@
 
 use std::net::IpAddr;
 
-use otp_core::decide::{Accepted, Admission, Attempt, Shown, admit, decide, decoy};
-use otp_core::grant::{self, Boot, Origin};
+use otp_core::decide::{Accepted, Admission, Attempt, Shown, Terms, admit, decide, decoy};
+use otp_core::grant::{self, Boot, Grace, MAX_ADDRESS_SECONDS, Origin};
 use otp_core::record::is_service;
 use otp_core::scratch::{Salt, ScratchHash};
-use otp_core::{Account, CredentialId, Input, Owner, Record, Refusal, Verdict};
+use otp_core::{Account, CredentialId, Digits, Input, Owner, Record, Refusal, Verdict};
 use otp_store::{AuditRow, Whose};
 use otp_wire::message::{MAX_KEYS, Outcome, Verify};
 use otp_wire::{Ask, Login, SecretText};
@@ -28,6 +28,9 @@ pub(crate) struct Checked {
     address: Option<String>,
     connection: Option<String>,
     boot: Option<Boot>,
+    terms: Terms,
+    /// Seconds of grace that root's PAM stack gives.
+    grace: Option<u64>,
 }
 
 impl Checked {
@@ -46,7 +49,8 @@ impl Checked {
 
     pub(crate) fn origin(&self) -> Origin<'_> {
         let (address, connection) = (self.address.as_deref(), self.connection.as_deref());
-        Origin { claimed_by: self.claimed_by, address, connection, boot: self.boot }
+        let grace = self.grace.map(|seconds| Grace { service: &self.service, seconds });
+        Origin { claimed_by: self.claimed_by, address, connection, boot: self.boot, grace }
     }
 
     fn by_key(&self) -> bool {
@@ -80,7 +84,7 @@ impl Service {
             return if known {
                 self.turn_away(asked, login, checked, Refusal::NotEnrolled)
             } else {
-                Ok(Outcome::Absent {})
+                Ok(Outcome::Absent { now: asked.now })
             };
         }
         let mut record = record.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
@@ -153,8 +157,8 @@ impl Service {
                 Some(record) => {
                     let (account, shown) = (&checked.login.account, checked.shown());
                     let (input, hashes, only) = (&input, hashes.as_slice(), only.as_ref());
-                    let (verdict, mut record) =
-                        decide(record, &Attempt { account, shown, input, hashes, only, limits }, now);
+                    let attempt = Attempt { account, shown, input, hashes, only, limits, terms: checked.terms };
+                    let (verdict, mut record) = decide(record, &attempt, now);
                     if let Verdict::Accept(accepted) = &verdict {
                         checked.grant(&mut record, accepted, connections);
                     }
@@ -163,7 +167,11 @@ impl Service {
                 None => (decoy(&input, now), None),
             };
             let audit = vec![judged(row, &verdict)];
-            let outcome = answer(verdict, |refusal| checked.refused(refusal));
+            let used = digits(&checked, record.as_ref(), &verdict);
+            let mut outcome = answer(verdict, |refusal| checked.refused(refusal));
+            if let Outcome::Accepted { digits, .. } = &mut outcome {
+                *digits = used;
+            }
             Decision { record, audit, outcome }
         })
     }
@@ -230,7 +238,8 @@ impl Service {
             let record = record.unwrap_or_else(|| Record::new(owner));
             let row = of_owner(row, Some(&record));
             let (input, hashes) = (&input, hashes.as_slice());
-            let attempt = Attempt { account: &account, shown: Shown::AnyEntry, input, hashes, only: None, limits };
+            let (shown, terms) = (Shown::AnyEntry, Terms::default());
+            let attempt = Attempt { account: &account, shown, input, hashes, only: None, limits, terms };
             let (verdict, record) = decide(record, &attempt, now);
             let audit = vec![judged(row, &verdict)];
             let refused =
@@ -257,14 +266,41 @@ pub(crate) fn check(asked: &Asked, login: &Login) -> Result<Checked, Stop> {
     if connection.as_ref().is_some_and(|name| !(1..=160).contains(&name.len()) || !name.bytes().all(is_plain)) {
         return Err(Stop::invalid("a connection's name has 1 to 160 printable characters"));
     }
+    let claimed_by = (asked.peer.role != Role::Root).then_some(asked.peer.uid);
     Ok(Checked {
         login: otp_store::Login { account, keys },
         service: login.service.clone(),
-        claimed_by: (asked.peer.role != Role::Root).then_some(asked.peer.uid),
+        claimed_by,
         address: login.address.as_deref().and_then(canonical),
         connection,
         boot: asked.boot,
+        terms: terms(&login.terms)?,
+        // Who only claims things is given none.
+        grace: grace(&login.terms)?.filter(|_| claimed_by.is_none()),
     })
+}
+
+fn terms(said: &otp_wire::message::Terms) -> Result<Terms, Stop> {
+    let digits = said.digits.map(Digits::new).transpose().map_err(Stop::invalid)?;
+    Ok(Terms { digits, window: said.window, behind_password: said.behind_password })
+}
+
+fn grace(said: &otp_wire::message::Terms) -> Result<Option<u64>, Stop> {
+    match said.grace.map(u64::from) {
+        None => Ok(None),
+        Some(seconds @ 1..=MAX_ADDRESS_SECONDS) => Ok(Some(seconds)),
+        Some(_) => Err(Stop::invalid("a grace period is a second to a day")),
+    }
+}
+
+/// How many of the digits behind a password were the code.
+fn digits(checked: &Checked, record: Option<&Record>, verdict: &Verdict) -> Option<u8> {
+    match verdict {
+        Verdict::Accept(Accepted::Code { credential, .. }) if checked.terms.behind_password => {
+            record?.credential(credential).map(|credential| credential.digits.get())
+        }
+        _ => None,
+    }
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -311,9 +347,10 @@ pub(crate) fn answer(verdict: Verdict, refused: impl FnOnce(Refusal) -> Outcome)
             credential: Some(credential.to_string()),
             label: Some(label.to_string()),
             scratch_left: None,
+            digits: None,
         },
         Verdict::Accept(Accepted::Scratch { left }) => {
-            Outcome::Accepted { credential: None, label: None, scratch_left: Some(left) }
+            Outcome::Accepted { credential: None, label: None, scratch_left: Some(left), digits: None }
         }
         Verdict::Refuse(refusal) => refused(refusal),
     }

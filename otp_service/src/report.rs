@@ -139,7 +139,7 @@ fn credential_row(credential: &Credential, now: UnixTime) -> CredentialRow {
 }
 
 pub(crate) fn entry_row(record: &Record, entry: &Entry, boot: Option<Boot>) -> EntryRow {
-    let here = |grant: &&Grant| grant.account == entry.account && Some(grant.key) == entry.key;
+    let here = |grant: &&Grant| grant.account == entry.account && grant.key == entry.key;
     let (policy, until) = match entry.policy {
         Policy::Code => ("code", None),
         Policy::None { until } => ("none", until),
@@ -157,11 +157,12 @@ pub(crate) fn entry_row(record: &Record, entry: &Entry, boot: Option<Boot>) -> E
 }
 
 fn grant_row(grant: &Grant, boot: Option<Boot>) -> GrantRow {
-    let address = match &grant.place {
-        Place::Address(address) => Some(address.clone()),
-        Place::Connection(_) => None,
+    let service = match &grant.place {
+        Place::Grace { service, .. } => Some(service.clone()),
+        Place::Address(_) | Place::Connection(_) => None,
     };
-    GrantRow { address, left: boot.map_or(0, |boot| grant.until.saturating_sub(boot.now)) }
+    let address = grant.place.address().map(str::to_owned);
+    GrantRow { address, service, left: boot.map_or(0, |boot| grant.until.saturating_sub(boot.now)) }
 }
 
 fn door_row(record: &Record, door: &Door, limits: Limits, now: UnixTime) -> DoorRow {

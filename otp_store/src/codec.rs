@@ -87,7 +87,8 @@ struct StoredEntry {
 #[serde(deny_unknown_fields)]
 struct StoredGrant {
     account: String,
-    key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     place: StoredPlace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimed_by: Option<u32>,
@@ -102,6 +103,7 @@ struct StoredGrant {
 enum StoredPlace {
     Connection(String),
     Address(String),
+    Grace { service: String, address: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -302,10 +304,13 @@ fn load_door(stored: StoredDoor) -> Result<Door, Error> {
 fn store_grant(grant: &Grant) -> StoredGrant {
     StoredGrant {
         account: grant.account.to_string(),
-        key: grant.key.to_string(),
+        key: grant.key.as_ref().map(ToString::to_string),
         place: match &grant.place {
             Place::Connection(name) => StoredPlace::Connection(name.clone()),
             Place::Address(address) => StoredPlace::Address(address.clone()),
+            Place::Grace { service, address } => {
+                StoredPlace::Grace { service: service.clone(), address: address.clone() }
+            }
         },
         claimed_by: grant.claimed_by,
         credential: grant.credential.as_ref().map(ToString::to_string),
@@ -317,10 +322,11 @@ fn store_grant(grant: &Grant) -> StoredGrant {
 fn load_grant(stored: StoredGrant) -> Result<Grant, Error> {
     Ok(Grant {
         account: parse(&stored.account)?,
-        key: parse(&stored.key)?,
+        key: stored.key.as_deref().map(parse).transpose()?,
         place: match stored.place {
             StoredPlace::Connection(name) => Place::Connection(name),
             StoredPlace::Address(address) => Place::Address(address),
+            StoredPlace::Grace { service, address } => Place::Grace { service, address },
         },
         claimed_by: stored.claimed_by,
         credential: stored.credential.as_deref().map(parse).transpose()?,

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod date;
 pub mod frame;
 pub mod message;
 pub mod passwd;

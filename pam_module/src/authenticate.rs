@@ -1,119 +1,43 @@
 //! The flow of one authentication, from the user's name to the end.
 
-use std::fmt;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Instant;
 
 use otp_core::Account;
+use otp_wire::message::Terms;
 use otp_wire::{Ask, DEADLINE, Error, Login, LoginsOnly, Outcome, Request, SecretText, Verifier, Verify, syslog};
-use pam::constants::PamResultCode;
+use pam::constants::{PAM_ERROR_MSG, PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_TEXT_INFO, PamMessageStyle};
+use zeroize::Zeroizing;
 
+use crate::answer::{code_begins, is_made_up};
 use crate::auth_info;
-use crate::options::{Options, Require};
+use crate::end::End;
+use crate::host::{Host, NoAnswer};
+use crate::options::{FirstPass, Nullok, Options, Require};
 
 /// What everybody is asked.
 pub const PROMPT: &str = "Verification code: ";
+/// What everybody is asked where the password is forwarded.
+pub const BOTH_PROMPT: &str = "Password & verification code: ";
+/// The same, where no code is needed.
+pub const PASSWORD_PROMPT: &str = "Password: ";
 /// The longest line in characters that a verifier may show to people.
 const MAX_LINE: usize = 200;
 /// The longest PAM item in bytes that is passed on.
 const MAX_ITEM: usize = 256;
-
-/// The program that called PAM, and the person behind it.
-pub trait Host {
-    /// PAM_USER; asks for it if need be.
-    fn user(&mut self) -> Option<String>;
-    /// PAM_SERVICE.
-    fn service(&self) -> Option<String>;
-    /// PAM_TTY.
-    fn tty(&self) -> Option<String>;
-    /// PAM_RHOST.
-    fn address(&self) -> Option<String>;
-    /// SSH_AUTH_INFO_0 of PAM's environment.
-    fn auth_info(&mut self) -> Option<Vec<u8>>;
-    /// Asks the person, without echo.
-    ///
-    /// # Errors
-    /// When there is nobody to ask.
-    fn ask(&mut self, prompt: &str) -> Result<Answer, NoAnswer>;
-    /// Tells the person that it didn't work, if that is possible.
-    fn tell(&mut self, line: &str);
-    /// Writes to the system's log.
-    fn log(&self, text: &str);
-}
-
-/// The person could not be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoAnswer;
-
-/// What came back from a prompt.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// What was typed.
-    Typed(SecretText),
-    /// What sshd makes up for somebody whom it won't let in.
-    MadeUp,
-}
-
-impl Answer {
-    /// Reads a reply, which the caller wipes. sshd hides what was typed from
-    /// PAM by junk of the same length (auth-pam.c, fake_password).
-    #[must_use]
-    pub fn read(reply: &[u8]) -> Self {
-        let junk = b"\x08\n\r\x7fINCORRECT".iter().cycle();
-        if !reply.is_empty() && reply.iter().zip(junk).all(|(is, made_up)| is == made_up) {
-            return Self::MadeUp;
-        }
-        Self::Typed(SecretText::typed(reply))
-    }
-}
-
-/// How a call ends.
-#[must_use]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// The policy of the key asks for no code.
-    Passed(String),
-    /// The code was right, and is spent.
-    Accepted(String),
-    /// Nothing was ever enrolled here, and `nullok` was given.
-    NotOurs(String),
-    /// No.
-    Refused(String),
-    /// Nobody could decide, so: no.
-    Undecided(String),
-}
-
-impl End {
-    /// What PAM is told.
-    #[must_use]
-    pub fn code(&self) -> PamResultCode {
-        match self {
-            Self::Passed(_) | Self::Accepted(_) => PamResultCode::PAM_SUCCESS,
-            Self::NotOurs(_) => PamResultCode::PAM_IGNORE,
-            Self::Refused(_) => PamResultCode::PAM_AUTH_ERR,
-            Self::Undecided(_) => PamResultCode::PAM_AUTHINFO_UNAVAIL,
-        }
-    }
-}
-
-/// What the log is told.
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Passed(account) => write!(f, "{account}: let in without a code, by the policy of the key"),
-            Self::Accepted(text) => f.write_str(text),
-            Self::NotOurs(account) => write!(f, "{account}: nothing enrolled, left to other modules (nullok)"),
-            Self::Refused(why) => write!(f, "refused: {why}"),
-            Self::Undecided(why) => write!(f, "refused, could not decide: {why}"),
-        }
-    }
-}
+/// A refusal is told after about so many microseconds, unless `nodelay` says otherwise.
+const DELAY: u32 = 1_000_000;
+/// A program that was refused so often by one PAM handle is told to give up.
+const MAX_TRIES: usize = 3;
+const DAY: u64 = 86_400;
 
 /// Authenticates one person, with at most one prompt.
 pub fn authenticate(host: &mut impl Host, verifier: &dyn Verifier<LoginsOnly>, options: &Options) -> End {
     let mut call = Call { host, verifier, options };
-    match call.run() {
-        Break(end) | Continue(end) => end,
+    let (Break(end) | Continue(end)) = call.run();
+    match end {
+        End::Refused(why) if host.refused_before() + 1 >= MAX_TRIES => End::LastTry(why),
+        end => end,
     }
 }
 
@@ -123,12 +47,35 @@ struct Call<'a, H> {
     options: &'a Options,
 }
 
+/// What `begin` led to.
+enum Begun {
+    /// A code is needed; the line is to be said before asking.
+    Ask(Option<String>),
+    /// None is needed; the line is to be told.
+    Open(End, Option<String>),
+}
+
+/// The code was refused: why, and what to tell the person.
+struct Wrong {
+    why: String,
+    line: String,
+}
+
 impl<H: Host> Call<'_, H> {
     fn run(&mut self) -> ControlFlow<End, End> {
         let login = self.login()?;
-        let line = self.begin(&login)?;
-        let code = self.code(&login.account, line)?;
-        self.verify(login, code)
+        let line = match self.begin(&login)? {
+            Begun::Ask(line) => line,
+            Begun::Open(end, notice) => return self.without_code(&login.account, end, notice),
+        };
+        self.first_pass(&login)?;
+        let forward = self.options.forward_pass;
+        let usual = if forward { BOTH_PROMPT } else { PROMPT };
+        let typed = self.prompt(&login.account, line, self.options.prompt.as_deref().unwrap_or(usual))?;
+        match self.judge(&login, &typed, forward)? {
+            Ok(end) => Continue(end),
+            Err(wrong) => self.refuse(wrong),
+        }
     }
 
     /// Who wants in, and what they have shown before.
@@ -153,7 +100,8 @@ impl<H: Host> Call<'_, H> {
             let why = "no publickey in SSH_AUTH_INFO_0; in sshd_config set AuthenticationMethods publickey,keyboard-interactive";
             return Break(End::Refused(format!("{account}: {why}")));
         }
-        Continue(Login { account, keys, service, address, connection: None, tty })
+        let terms = self.options.terms.clone();
+        Continue(Login { account, keys, service, address, connection: None, tty, terms })
     }
 
     fn needs_key(&self, under_sshd: bool) -> bool {
@@ -166,46 +114,133 @@ impl<H: Host> Call<'_, H> {
 
     /// Whether a code is needed, and what to say before asking for it. Who is
     /// unknown or locked out is asked all the same, so that nobody can tell.
-    fn begin(&self, login: &Login) -> ControlFlow<End, Option<String>> {
+    fn begin(&self, login: &Login) -> ControlFlow<End, Begun> {
         let request = request(Ask::Begin(login.clone()))?;
         let account = &login.account;
         match self.ask(account, &request) {
-            Ok(Outcome::Pass {}) => Break(End::Passed(account.clone())),
-            Ok(Outcome::Absent {}) if self.options.nullok => Break(End::NotOurs(account.clone())),
-            Ok(Outcome::Ask { line, .. }) => Continue(line),
-            Ok(Outcome::Absent {} | Outcome::Refused { .. }) => Continue(None),
+            Ok(Outcome::Pass {}) => Continue(Begun::Open(End::Passed(account.clone()), None)),
+            Ok(Outcome::Absent { now }) => Continue(self.absent(account, now)),
+            Ok(Outcome::Ask { line, .. }) => Continue(Begun::Ask(line)),
+            Ok(Outcome::Refused { .. }) => Continue(Begun::Ask(None)),
             other => unusable(account, other),
         }
     }
 
-    fn code(&mut self, account: &str, line: Option<String>) -> ControlFlow<End, SecretText> {
-        let prompt = match line.as_deref().map(for_people) {
-            Some(line) if !line.is_empty() => format!("{line}\n{PROMPT}"),
-            _ => PROMPT.to_owned(),
+    /// Nothing was ever enrolled; it is `now` by the verifier's clock.
+    fn absent(&self, account: &str, now: u64) -> Begun {
+        let notice = match self.options.nullok {
+            Nullok::Off => return Begun::Ask(None),
+            Nullok::On => None,
+            Nullok::Until(last) => match last.checked_sub(now / DAY) {
+                Some(days) => Some(format!("Set up a second factor. Days left without one: {days}")),
+                None => {
+                    self.host.log("nullok_until= has passed");
+                    return Begun::Ask(None);
+                }
+            },
         };
-        match self.host.ask(&prompt) {
-            Ok(Answer::Typed(code)) => Continue(code),
-            Ok(Answer::MadeUp) => {
-                let why = "sshd itself forbids this login (no such user, PermitRootLogin, AllowUsers or DenyUsers) \
-                           and hid what was typed";
-                Break(End::Refused(format!("{account}: {why}")))
-            }
+        Begun::Open(End::NotOurs(account.to_owned()), notice)
+    }
+
+    /// Where the password is forwarded it is asked for here, code or not: the
+    /// next module relies on it.
+    fn without_code(&mut self, account: &str, end: End, notice: Option<String>) -> ControlFlow<End, End> {
+        let there = match self.options.first_pass {
+            FirstPass::Ask => false,
+            FirstPass::Try => self.host.password().is_some(),
+            FirstPass::Use => true,
+        };
+        if self.options.forward_pass && !there {
+            let typed = self.prompt(account, notice, PASSWORD_PROMPT)?;
+            self.forward(account, &typed)?;
+        } else if let Some(notice) = notice {
+            self.tell(PAM_TEXT_INFO, &notice);
+        }
+        Continue(end)
+    }
+
+    /// Tries the code that stands in PAM_AUTHTOK. Goes on where the person is
+    /// to be asked. A password without a code behind it is not sent.
+    fn first_pass(&mut self, login: &Login) -> ControlFlow<End> {
+        if self.options.first_pass == FirstPass::Ask {
+            return Continue(());
+        }
+        let (account, ask) = (&login.account, self.options.first_pass == FirstPass::Try);
+        let Some(typed) = self.host.password() else {
+            let why = "nothing in PAM_AUTHTOK, and use_first_pass never asks";
+            return if ask { Continue(()) } else { Break(End::Refused(format!("{account}: {why}"))) };
+        };
+        if ask && code_begins(&typed) == typed.len() {
+            return Continue(());
+        }
+        match self.judge(login, &typed, true)? {
+            Ok(end) => Break(end),
+            Err(_) if ask => Continue(()),
+            Err(wrong) => self.refuse(wrong),
+        }
+    }
+
+    /// Asks the person, after `line` where there is one.
+    fn prompt(&mut self, account: &str, line: Option<String>, prompt: &str) -> ControlFlow<End, Zeroizing<Vec<u8>>> {
+        let line = line.as_deref().map(for_people).filter(|line| !line.is_empty() && !self.host.is_silent());
+        let text = line.map_or_else(String::new, |line| line + "\n") + prompt;
+        let style = if self.options.echo { PAM_PROMPT_ECHO_ON } else { PAM_PROMPT_ECHO_OFF };
+        match self.host.ask(style, &text) {
+            Ok(typed) => Continue(typed),
             Err(NoAnswer) => undecided(&format!("{account}: no answer at the prompt")),
         }
     }
 
-    fn verify(&mut self, login: Login, code: SecretText) -> ControlFlow<End, End> {
-        let account = login.account.clone();
-        let request = request(Ask::Verify(Verify { login, code, credential: None }))?;
-        match self.ask(&account, &request) {
-            Ok(Outcome::Accepted { label, scratch_left, .. }) => {
-                Continue(End::Accepted(accepted(&account, label.as_deref(), scratch_left)))
+    /// Has what was typed judged; `behind_password`: only its end is the code.
+    fn judge(&mut self, login: &Login, typed: &[u8], behind_password: bool) -> ControlFlow<End, Result<End, Wrong>> {
+        let account = &login.account;
+        if is_made_up(typed) {
+            let why = "sshd itself forbids this login (no such user, PermitRootLogin, AllowUsers or DenyUsers) \
+                       and hid what was typed";
+            return Break(End::Refused(format!("{account}: {why}")));
+        }
+        let code = typed.get(if behind_password { code_begins(typed) } else { 0 }..).unwrap_or_default();
+        let login = Login { terms: Terms { behind_password, ..login.terms.clone() }, ..login.clone() };
+        let verify = Verify { login, code: SecretText::typed(code), credential: None };
+        match self.ask(account, &request(Ask::Verify(verify))?) {
+            Ok(Outcome::Accepted { label, scratch_left, digits, .. }) => {
+                let used = digits.map_or(code.len(), usize::from);
+                let Some(password) = typed.len().checked_sub(used).and_then(|end| typed.get(..end)) else {
+                    return undecided("more digits were accepted than typed");
+                };
+                if self.options.forward_pass {
+                    self.forward(account, password)?;
+                }
+                if let Some(left) = scratch_left {
+                    self.tell(PAM_TEXT_INFO, &format!("Scratch codes left: {left}"));
+                }
+                Continue(Ok(End::Accepted(accepted(account, label.as_deref(), scratch_left))))
             }
             Ok(Outcome::Refused { reason, line }) => {
-                self.host.tell(&for_people(&line));
-                Continue(End::Refused(format!("{account}: {reason}")))
+                Continue(Err(Wrong { why: format!("{account}: {reason}"), line: for_people(&line) }))
             }
-            other => unusable(&account, other),
+            other => unusable(account, other),
+        }
+    }
+
+    fn refuse<T>(&mut self, wrong: Wrong) -> ControlFlow<End, T> {
+        self.tell(PAM_ERROR_MSG, &wrong.line);
+        if !self.options.nodelay {
+            self.host.delay(DELAY);
+        }
+        Break(End::Refused(wrong.why))
+    }
+
+    fn forward(&mut self, account: &str, password: &[u8]) -> ControlFlow<End> {
+        match self.host.forward(password) {
+            true => Continue(()),
+            false => undecided(&format!("{account}: PAM took no password")),
+        }
+    }
+
+    fn tell(&mut self, style: PamMessageStyle, line: &str) {
+        if !self.host.is_silent() {
+            self.host.tell(style, line);
         }
     }
 
@@ -228,7 +263,7 @@ fn answered(answer: &Result<Outcome<LoginsOnly>, Error>) -> &'static str {
     match answer {
         Ok(Outcome::Pass {}) => "no code needed",
         Ok(Outcome::Ask { .. }) => "ask",
-        Ok(Outcome::Absent {}) => "nothing enrolled",
+        Ok(Outcome::Absent { .. }) => "nothing enrolled",
         Ok(Outcome::Accepted { .. }) => "accepted",
         Ok(Outcome::Refused { .. }) => "refused",
         Ok(_) => "not decided",

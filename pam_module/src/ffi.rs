@@ -9,9 +9,10 @@ use std::ffi::{CStr, c_char};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut, without_provenance_mut};
 
-use libc::{c_int, pid_t};
+use libc::{c_int, c_uint, c_void, pid_t};
+use pam::items::ItemType;
 use pam::module::PamHandle;
 use rustix::io::Errno;
 use rustix::process::{
@@ -23,9 +24,23 @@ use crate::Oathgate;
 
 pam::pam_hooks!(Oathgate);
 
+// In the libpam that pam-bindings links.
 unsafe extern "C" {
-    /// pam_getenv(3), in the libpam that pam-bindings links.
+    /// pam_getenv(3).
     fn pam_getenv(handle: *mut PamHandle, name: *const c_char) -> *const c_char;
+    /// pam_set_item(3).
+    fn pam_set_item(handle: *mut PamHandle, item: c_int, value: *const c_void) -> c_int;
+    /// pam_fail_delay(3).
+    fn pam_fail_delay(handle: *mut PamHandle, microseconds: c_uint) -> c_int;
+    /// pam_get_data(3).
+    fn pam_get_data(handle: *const PamHandle, name: *const c_char, data: *mut *const c_void) -> c_int;
+    /// pam_set_data(3).
+    fn pam_set_data(
+        handle: *mut PamHandle,
+        name: *const c_char,
+        data: *mut c_void,
+        cleanup: Option<extern "C" fn(*mut PamHandle, *mut c_void, c_int)>,
+    ) -> c_int;
 }
 
 /// The value of `name` in PAM's own environment, which only the host and
@@ -38,6 +53,30 @@ pub(crate) fn getenv<'a>(handle: &'a mut PamHandle, name: &CStr) -> Option<&'a C
     // to libpam. Only pam_putenv(3) and pam_end(3) free it; both need the
     // handle, which stays borrowed as long as the result lives.
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) })
+}
+
+/// Sets PAM_AUTHTOK; whether that worked.
+pub(crate) fn set_authtok(handle: &mut PamHandle, value: &CStr) -> bool {
+    // SAFETY: a string item, of which libpam makes a copy that it wipes (pam_set_item(3)).
+    unsafe { pam_set_item(handle, ItemType::AuthTok as c_int, value.as_ptr().cast()) == 0 }
+}
+
+/// Has libpam wait before it tells of a refusal.
+pub(crate) fn fail_delay(handle: &mut PamHandle, microseconds: u32) {
+    // SAFETY: a number; the longest that any module asks for counts (pam_fail_delay(3)).
+    unsafe { pam_fail_delay(handle, microseconds) };
+}
+
+/// Counts in the handle, under `name`: what it was before.
+pub(crate) fn count(handle: &mut PamHandle, name: &CStr) -> usize {
+    let mut before = null();
+    // SAFETY: the name ends in NUL, and libpam writes at most the pointer
+    // (pam_get_data(3)), which is never followed: it is the number itself.
+    unsafe { pam_get_data(handle, name.as_ptr(), &raw mut before) };
+    let (before, after) = (before.addr(), without_provenance_mut(before.addr().saturating_add(1)));
+    // SAFETY: libpam copies the name and keeps the pointer (pam_set_data(3)).
+    unsafe { pam_set_data(handle, name.as_ptr(), after, None) };
+    before
 }
 
 /// A started program. It is ended and waited for when dropped. It is held by

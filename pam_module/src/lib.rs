@@ -11,11 +11,13 @@
 
 #![deny(unsafe_code)]
 
+pub mod answer;
 pub mod auth_info;
 pub mod authenticate;
 pub mod barrier;
+pub mod end;
 mod ffi;
-mod host;
+pub mod host;
 pub mod options;
 mod verifier;
 
@@ -26,7 +28,8 @@ use pam::module::{PamHandle, PamHooks};
 
 pub use ffi::{pam_sm_acct_mgmt, pam_sm_authenticate, pam_sm_setcred};
 
-use authenticate::{End, Host};
+use end::End;
+use host::Host;
 use options::Options;
 
 /// The module, as PAM knows it.

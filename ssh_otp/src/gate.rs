@@ -172,7 +172,7 @@ fn answer(verifier: &dyn Verifier<LoginsOnly>, ask: Ask<LoginsOnly>) -> Answer {
         }
         (_, Ok(Outcome::Refused { reason: Reason::Replayed, line })) => Answer::Refused(format!("{line} {SPARED}")),
         (_, Ok(Outcome::Refused { line, .. })) => Answer::Refused(line),
-        (true, Ok(Outcome::Absent {})) => Answer::Refused(NOTHING_ENROLLED.to_owned()),
+        (true, Ok(Outcome::Absent { .. })) => Answer::Refused(NOTHING_ENROLLED.to_owned()),
         (_, Ok(Outcome::Denied(line) | Outcome::Invalid(line) | Outcome::Undecided(line))) => Answer::Unusable(line),
         (_, Ok(_)) => Answer::Unusable("the verifier answered another question".to_owned()),
         (_, Err(error)) => Answer::Unusable(error.to_string()),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     fn accepted() -> Outcome<LoginsOnly> {
-        Outcome::Accepted { credential: None, label: None, scratch_left: None }
+        Outcome::Accepted { credential: None, label: None, scratch_left: None, digits: None }
     }
 
     fn refused(line: &str) -> Outcome<LoginsOnly> {
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn an_account_without_anything_is_told_so() {
-        let shut = run(&Script::new(vec![Ok(Outcome::Absent {})]), code("123456"), &mut typing(&["1"]));
+        let shut = run(&Script::new(vec![Ok(Outcome::Absent { now: 0 })]), code("123456"), &mut typing(&["1"]));
         assert_eq!(shut, Err(Shut::saying(NOTHING_ENROLLED)));
     }
 
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn prompts_and_notices() {
         let odd = Outcome::Ask { label: Some("a\x1b[2J".into()), line: Some("only a scratch code now".into()) };
-        let last = Outcome::Accepted { credential: None, label: None, scratch_left: Some(0) };
+        let last = Outcome::Accepted { credential: None, label: None, scratch_left: Some(0), digits: None };
         let mut person = typing(&["ABCD"]);
         let open = run(&Script::new(vec![Ok(odd), Ok(last)]), None, &mut person).unwrap();
         assert_eq!(person.1, "only a scratch code now\nCode: ");

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use otp_core::Account;
+use otp_wire::message::Terms;
 use otp_wire::{Login, SecretText, syslog};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use zeroize::Zeroizing;
@@ -76,6 +77,7 @@ fn who(arguments: &Arguments) -> Result<Login, Shut> {
         address: address.map(str::to_owned),
         connection: connection::name(&connection),
         tty: None,
+        terms: Terms::default(),
     })
 }
 

@@ -110,7 +110,12 @@ impl<'a> Transaction<'a> {
                 &raw mut handle,
             )
         };
-        if status == 0 { Ok(Self { handle, status, _person: person }) } else { Err(status) }
+        if status != 0 {
+            return Err(status);
+        }
+        // SAFETY: PAM_FAIL_DELAY is this function itself (pam_fail_delay(3)), which stays.
+        unsafe { pam_set_item(handle, FAIL_DELAY, waited as *const c_void) };
+        Ok(Self { handle, status, _person: person })
     }
 
     /// pam_set_item(3).
@@ -149,6 +154,20 @@ impl<'a> Transaction<'a> {
         self.status
     }
 
+    /// pam_open_session(3).
+    pub fn session(&mut self) -> c_int {
+        // SAFETY: a handle that has not ended.
+        self.status = unsafe { pam_open_session(self.handle, 0) };
+        self.status
+    }
+
+    /// pam_chauthtok(3).
+    pub fn password(&mut self) -> c_int {
+        // SAFETY: a handle that has not ended.
+        self.status = unsafe { pam_chauthtok(self.handle, 0) };
+        self.status
+    }
+
     /// pam_acct_mgmt(3).
     pub fn account(&mut self) -> c_int {
         // SAFETY: a handle that has not ended.
@@ -162,6 +181,23 @@ impl Drop for Transaction<'_> {
         // SAFETY: the handle ends once; the person is dropped after it.
         unsafe { pam_end(self.handle, self.status) };
     }
+}
+
+/// PAM_FAIL_DELAY of pam_set_item(3).
+const FAIL_DELAY: c_int = 10;
+
+thread_local! {
+    static DELAY: std::cell::Cell<c_uint> = const { std::cell::Cell::new(0) };
+}
+
+/// What PAM calls in the place of waiting.
+extern "C" fn waited(_status: c_int, microseconds: c_uint, _person: *const c_void) {
+    DELAY.set(microseconds);
+}
+
+/// How many microseconds PAM would have waited after the last call of this thread.
+pub fn delay() -> u32 {
+    DELAY.get()
 }
 
 extern "C" fn converse(
@@ -294,6 +330,8 @@ unsafe extern "C" {
     fn pam_authenticate(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_setcred(handle: *mut c_void, flags: c_int) -> c_int;
     fn pam_acct_mgmt(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_open_session(handle: *mut c_void, flags: c_int) -> c_int;
+    fn pam_chauthtok(handle: *mut c_void, flags: c_int) -> c_int;
 }
 
 unsafe extern "C" {

@@ -129,14 +129,17 @@ fn the_page_of_the_module_has_the_options_that_it_knows() {
 
 #[test]
 fn the_page_of_the_module_has_every_code_that_it_returns() {
-    let source = read("pam_module/src/authenticate.rs") + &read("pam_module/src/barrier.rs");
+    let source = read("pam_module/src/end.rs") + &read("pam_module/src/barrier.rs");
     let source = source.split("mod tests").next().unwrap().to_owned();
     let part = |c: char| c.is_ascii_uppercase() || c == '_';
     let codes = |text: &str| -> Words {
         text.split(|c| !part(c)).filter(|word| word.starts_with("PAM_")).map(str::to_owned).collect()
     };
     let page = page("pam_oathgate.8");
-    let described = codes(section(&page, "RETURN VALUES"));
+    let mut described = codes(section(&page, "RETURN VALUES"));
+    for no_code in ["PAM_AUTHTOK", "PAM_SILENT"] {
+        assert!(described.remove(no_code), "{no_code}");
+    }
     let returned: Words = source
         .split("PamResultCode::")
         .skip(1)
@@ -303,7 +306,8 @@ fn the_module_takes_the_lines_that_are_shown() {
             fs::write(folder.path().join("su"), stack).unwrap();
             let finished =
                 run(Command::new(env!("CARGO_BIN_EXE_pam_host")).arg(folder.path()).args(["su", "alice"]), b"");
-            assert_eq!(finished.text(), "result PAM_SUCCESS\n", "{}: {options:?}", document.0);
+            // With forward_pass somebody is asked for the password first.
+            assert!(finished.text().ends_with("result PAM_SUCCESS\n"), "{}: {options:?}", document.0);
         }
     }
     assert!(shown > 5, "only {shown} were found");

@@ -294,7 +294,7 @@ mod tests {
             (Outcome::Invalid(line()), Exit::No),
             (Outcome::Undecided(line()), Exit::Undecided),
             (Outcome::Pass {}, Exit::Undecided),
-            (Outcome::Absent {}, Exit::Undecided),
+            (Outcome::Absent { now: 0 }, Exit::Undecided),
             (Outcome::Listing(vec![]), Exit::Undecided),
         ] {
             let script = Script::of([outcome]);

@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use otp_wire::date::{self, digits, leap, lengths};
+
 use crate::error::Failure;
 
 const DAY: u64 = 86_400;
@@ -23,7 +25,7 @@ pub fn unsynchronised() -> bool {
 
 /// `2031-01-31 12:34Z`
 pub fn minute(time: u64) -> String {
-    let (year, month, day) = date(time / DAY);
+    let (year, month, day) = date_of(time / DAY);
     let minutes = time % DAY / 60;
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}Z", minutes / 60, minutes % 60)
 }
@@ -69,28 +71,10 @@ fn span(text: &str) -> Option<u64> {
 }
 
 fn day(text: &str) -> Option<u64> {
-    let mut parts = text.split('-');
-    let (year, month, day) = (digits(parts.next()?)?, digits(parts.next()?)?, digits(parts.next()?)?);
-    if parts.next().is_some() || !(1970..=9999).contains(&year) {
-        return None;
-    }
-    // At most some 8,000 years: going through the months is quick enough.
-    let mut days = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum::<u64>();
-    for (number, length) in (1..).zip(lengths(year)) {
-        match number == month {
-            true if (1..=length).contains(&day) => return Some((days + day - 1) * DAY),
-            true => return None,
-            false => days += length,
-        }
-    }
-    None
+    date::day(text)?.checked_mul(DAY)
 }
 
-fn digits(text: &str) -> Option<u64> {
-    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
-}
-
-fn date(mut days: u64) -> (u64, u64, u64) {
+fn date_of(mut days: u64) -> (u64, u64, u64) {
     // Whatever a damaged clock says, this ends: 400 years have 146,097 days.
     let mut year = 1970 + days / 146_097 * 400;
     days %= 146_097;
@@ -107,14 +91,6 @@ fn date(mut days: u64) -> (u64, u64, u64) {
         month += 1;
     }
     (year, month, days + 1)
-}
-
-fn leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-fn lengths(year: u64) -> [u64; 12] {
-    [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 }
 
 #[cfg(test)]

@@ -47,7 +47,12 @@ fn made() -> Outcome {
 }
 
 fn accepted() -> Outcome {
-    Outcome::Accepted { credential: Some("aaaaaaaa".into()), label: Some("laptop".into()), scratch_left: None }
+    Outcome::Accepted {
+        credential: Some("aaaaaaaa".into()),
+        label: Some("laptop".into()),
+        scratch_left: None,
+        digits: None,
+    }
 }
 
 fn wrong() -> Outcome {

@@ -144,8 +144,9 @@ fn asked(entry: &EntryRow, credentials: &[CredentialRow]) -> String {
     };
     let once = entry.grant.map(|seconds| format!("once in {} min. an address", seconds.div_ceil(60)));
     let granted = entry.grants.iter().filter_map(|grant| {
-        let minutes = grant.left.div_ceil(60);
-        grant.address.as_ref().map(|address| format!("not from {address} for {minutes} min."))
+        let (minutes, by) = (grant.left.div_ceil(60), grant.service.as_ref().map(|service| format!(" by {service}")));
+        let address = grant.address.as_ref()?;
+        Some(format!("not from {address}{} for {minutes} min.", by.unwrap_or_default()))
     });
     let connections = entry.grants.iter().filter(|grant| grant.address.is_none()).count();
     let open = (connections > 0).then(|| format!("not on {connections} open connection(s)"));

@@ -141,7 +141,7 @@ impl Read for Unbuffered {
 fn judged(outcome: &Outcome) -> Result<Judged<'_>, Failure> {
     let no = Judged { accepted: false, credential: None, label: None, scratch_left: None, reason: None, line: None };
     match outcome {
-        Outcome::Accepted { credential, label, scratch_left } => Ok(Judged {
+        Outcome::Accepted { credential, label, scratch_left, .. } => Ok(Judged {
             accepted: true,
             credential: credential.as_deref(),
             label: label.as_deref(),
@@ -186,7 +186,12 @@ mod tests {
     }
 
     fn code() -> Outcome {
-        Outcome::Accepted { credential: Some("aaaaaaaa".into()), label: Some("phone".into()), scratch_left: None }
+        Outcome::Accepted {
+            credential: Some("aaaaaaaa".into()),
+            label: Some("phone".into()),
+            scratch_left: None,
+            digits: None,
+        }
     }
 
     #[test]
@@ -198,7 +203,7 @@ mod tests {
             (Outcome::Denied("Only root may.".to_owned()), Exit::No),
             (Outcome::Undecided(line()), Exit::Undecided),
             (Outcome::Pass {}, Exit::Undecided),
-            (Outcome::Absent {}, Exit::Undecided),
+            (Outcome::Absent { now: 0 }, Exit::Undecided),
             (Outcome::Done(line()), Exit::Undecided),
         ];
         for (outcome, exit) in cases {
@@ -219,13 +224,16 @@ mod tests {
         let (result, text) = verified(Outcome::Refused { reason: Reason::Replayed, line: "Used.".to_owned() }, true);
         assert_eq!(result.unwrap_err(), Failure::no(""));
         assert_eq!(text, "{\"accepted\":false,\"reason\":\"replayed\",\"line\":\"Used.\"}\n");
-        let (_, text) = verified(Outcome::Accepted { credential: None, label: None, scratch_left: Some(3) }, true);
+        let (_, text) =
+            verified(Outcome::Accepted { credential: None, label: None, scratch_left: Some(3), digits: None }, true);
         assert_eq!(text, "{\"accepted\":true,\"scratch_left\":3}\n");
     }
 
     #[test]
     fn the_last_scratch_code_asks_for_new_ones() {
-        let left = |left| accepted(&Outcome::Accepted { credential: None, label: None, scratch_left: Some(left) });
+        let left = |left| {
+            accepted(&Outcome::Accepted { credential: None, label: None, scratch_left: Some(left), digits: None })
+        };
         assert!(left(0).contains("scratch new") && left(2).contains("2 are left"));
     }
 }

@@ -8,12 +8,12 @@ mod common;
 use common::{NOW, OLD_SALT, OLD_SCRATCH, SALT, SCRATCH, WRONG, account, code_of, entry, hash, key, with_scratch};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use otp_core::decide::Shown;
+use otp_core::decide::{Shown, Terms};
 use otp_core::grant::Origin;
 use otp_core::resync::{Resync, resync};
 use otp_core::{
-    Accepted, Admission, Attempt, Credential, CredentialId, Door, Factor, Fingerprint, Input, Limits, Period, Policy,
-    Record, Refusal, State, UnixTime, Verdict, admit, decide,
+    Accepted, Admission, Attempt, Credential, CredentialId, Digits, Door, Factor, Fingerprint, Input, Limits, Period,
+    Policy, Record, Refusal, State, UnixTime, Verdict, admit, decide,
 };
 
 fuzz_target!(|bytes: &[u8]| {
@@ -84,6 +84,7 @@ struct Try {
     typed: String,
     /// The second code, for a resynchronisation.
     second: Option<String>,
+    terms: Terms,
 }
 
 impl Try {
@@ -103,7 +104,8 @@ impl Try {
             13 => (u.arbitrary()?, u.arbitrary()?),
             _ => (WRONG.to_owned(), None),
         };
-        Ok(Self { keys, way, only, typed, second })
+        let terms = if u.ratio(1, 4)? { any_terms(u)? } else { Terms::default() };
+        Ok(Self { keys, way, only, typed, second, terms })
     }
 
     fn shown(&self) -> Shown<'_> {
@@ -127,11 +129,17 @@ impl Try {
             None => {
                 let text = self.typed.replace('-', "");
                 let hashes = [SALT, OLD_SALT].map(|salt| (salt.clone(), hash(text.as_bytes(), &salt)));
-                decide(record, &Attempt { account, shown, input: &input, hashes: &hashes, only, limits }, now)
+                let (input, hashes, terms) = (&input, hashes.as_slice(), self.terms);
+                decide(record, &Attempt { account, shown, input, hashes, only, limits, terms }, now)
             }
         };
         (admission, verdict, kept)
     }
+}
+
+fn any_terms(u: &mut Unstructured<'_>) -> Result<Terms> {
+    let digits = u.arbitrary::<Option<u8>>()?.and_then(|digits| Digits::new(digits).ok());
+    Ok(Terms { digits, window: u.arbitrary()?, behind_password: u.arbitrary()? })
 }
 
 /// A credential's number, and a factor near the one that it is at, or any.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use otp_core::decide::{Attempt, Shown, admit, decide};
+use otp_core::decide::{Attempt, Shown, Terms, admit, decide};
 use otp_core::grant::Origin;
 use otp_core::resync::{Resync, resync};
 use otp_core::{Entry, Input, Limits, Record};
@@ -41,7 +41,8 @@ fn judge(mut record: Record) {
     for Entry { account, key, .. } in &entries {
         let shown = Shown::Fact { service: "sshd", keys: key.as_slice() };
         let _ = admit(&record, account, shown, &Origin::default(), limits, NOW);
-        let attempt = Attempt { account, shown, input: &input, hashes: &[], only: None, limits };
+        let attempt =
+            Attempt { account, shown, input: &input, hashes: &[], only: None, limits, terms: Terms::default() };
         record = decide(record, &attempt, NOW).1;
         let codes = Resync { account, shown, codes: [&input, &input], only: None, limits };
         record = resync(record, &codes, NOW).1;

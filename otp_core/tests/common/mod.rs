@@ -3,11 +3,12 @@
 #![allow(dead_code)] // each test program uses a part
 #![allow(clippy::unwrap_used)]
 
+use otp_core::decide::{Shown, Terms};
 use otp_core::grant::Origin;
 use otp_core::scratch::{HashedCode, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{
     Account, Admission, Algorithm, Attempt, Credential, CredentialId, Digits, Entry, Factor, Fingerprint, Input,
-    Limits, Period, Policy, Record, Secret, State, UnixTime, Verdict, admit, decide, decide::Shown, otp,
+    Limits, Period, Policy, Record, Secret, State, UnixTime, Verdict, admit, decide, otp,
 };
 
 pub const NOW: UnixTime = 1_700_000_010;
@@ -135,7 +136,15 @@ pub fn try_full(
     let hashes = [(SALT, hash(text.as_bytes(), &SALT)), (OLD_SALT, hash(text.as_bytes(), &OLD_SALT))];
     decide(
         record,
-        &Attempt { account: &account(name), shown, input: &input, hashes: &hashes, only, limits: Limits::Usual },
+        &Attempt {
+            account: &account(name),
+            shown,
+            input: &input,
+            hashes: &hashes,
+            only,
+            limits: Limits::Usual,
+            terms: Terms::default(),
+        },
         now,
     )
 }

@@ -88,7 +88,8 @@ fn r03_an_ambiguous_outcome_is_never_ok_and_a_retry_gets_the_same_verdict() {
     let request: Request = Request::new(verify_as("daemon", &device.code(0))).unwrap();
     let line = frame::encode(&request, frame::MAX_REQUEST).unwrap();
     let accepted = |id| {
-        let outcome = Outcome::<Everything>::Accepted { credential: None, label: None, scratch_left: None };
+        let outcome =
+            Outcome::<Everything>::Accepted { credential: None, label: None, scratch_left: None, digits: None };
         frame::encode(&Reply { v: VERSION, id, outcome }, frame::MAX_REPLY).unwrap().to_vec()
     };
     let (right, foreign) = (accepted(request.id.clone()), accepted(otp_wire::message::RequestId::random().unwrap()));

@@ -10,5 +10,6 @@ mod credentials;
 mod export;
 mod import;
 mod logins;
+mod terms;
 
 use common::world;

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use otp_core::decide::Shown;
+use otp_core::decide::{Shown, Terms};
 use otp_core::record::{Entry, Factor, Policy, State};
 use otp_core::{
     Account, Algorithm, Attempt, Credential, CredentialId, Digits, Input, Owner, Record, Secret, Verdict, decide, otp,
@@ -96,7 +96,7 @@ pub fn put(store: &dyn Store, number: u64, record: Record) -> Result<Answered, E
 pub fn judge(record: Option<Record>, input: &Input) -> (bool, Record) {
     let (account, shown) = (account(), Shown::Fact { service: "sshd", keys: &[] });
     let limits = otp_core::Limits::Usual;
-    let attempt = Attempt { account: &account, shown, input, hashes: &[], only: None, limits };
+    let attempt = Attempt { account: &account, shown, input, hashes: &[], only: None, limits, terms: Terms::default() };
     let (verdict, record) = decide(record.unwrap(), &attempt, NOW);
     (matches!(verdict, Verdict::Accept(_)), record)
 }

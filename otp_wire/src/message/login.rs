@@ -25,6 +25,37 @@ pub struct Login {
     /// The terminal (PAM_TTY).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tty: Option<String>,
+    /// What the front end's configuration says beside.
+    #[serde(default, skip_serializing_if = "Terms::is_none")]
+    pub terms: Terms,
+}
+
+/// What a front end's configuration demands of a code, and what it spares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terms {
+    /// Only credentials whose codes have so many digits count, 6 to 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digits: Option<u8>,
+    /// At most so many steps around the present one, or counters ahead, count;
+    /// never more than the credential's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u8>,
+    /// For so many seconds after a code, 1 to 86,400, a login from its address
+    /// by this service needs none. From root only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<u32>,
+    /// What was typed are the last digits, at most eight, of a password with the
+    /// code behind it. [`Outcome::Accepted`](super::Outcome::Accepted) says how
+    /// many were the code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub behind_password: bool,
+}
+
+impl Terms {
+    fn is_none(&self) -> bool {
+        self == &Self::default()
+    }
 }
 
 /// At most so many keys in one login: sshd's own limit of methods is lower.

@@ -19,7 +19,7 @@ use crate::SecretText;
 
 pub use export::{Export, Exported};
 pub use import::{Import, Imported, ImportedFactor};
-pub use login::{Login, MAX_KEYS, Verify};
+pub use login::{Login, MAX_KEYS, Terms, Verify};
 pub use management::{
     AuditFilter, CredentialName, Enrol, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, OwnerName, PAGE, Rename, Resync,
     ScratchAdd, Selection, SetBack, Unlock,
@@ -230,7 +230,10 @@ pub enum Outcome<S: Scope = Everything> {
         line: Option<String>,
     },
     /// The account never had anything enrolled; for `nullok`.
-    Absent {},
+    Absent {
+        /// The verifier's clock, in seconds since 1970; for `nullok_until`.
+        now: u64,
+    },
     /// The code was right, and is spent.
     Accepted {
         /// The credential's id; none for a scratch code.
@@ -242,6 +245,9 @@ pub enum Outcome<S: Scope = Everything> {
         /// After a scratch code: how many are left.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         scratch_left: Option<usize>,
+        /// Behind a password ([`Terms::behind_password`]): so many digits were the code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digits: Option<u8>,
     },
     /// No.
     Refused {

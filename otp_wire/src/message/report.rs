@@ -123,6 +123,9 @@ pub struct GrantRow {
     /// The address, if it is for one; otherwise it is for a connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The PAM service, where it is the grace of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Seconds that are left.
     pub left: u64,
 }

@@ -5,9 +5,13 @@ use std::collections::VecDeque;
 use std::io;
 
 use otp_wire::Reply;
-use otp_wire::message::{Reason, VERSION};
+use otp_wire::message::{Reason, Terms, VERSION};
+
+use pam::constants::PamResultCode;
 
 use super::*;
+
+mod passwords;
 
 const KEY: &str = include_str!("../../tests/keys/ed25519.pub");
 const FINGERPRINT: &str = include_str!("../../tests/keys/ed25519.fingerprint");
@@ -20,6 +24,13 @@ struct FakeHost {
     address: Option<String>,
     auth_info: Option<Vec<u8>>,
     reply: Option<Vec<u8>>,
+    authtok: Option<Vec<u8>>,
+    forwarded: Option<Vec<u8>>,
+    takes_authtok: bool,
+    silent: bool,
+    refused: usize,
+    delays: Vec<u32>,
+    styles: Vec<PamMessageStyle>,
     prompts: Vec<String>,
     told: Vec<String>,
     logged: RefCell<Vec<String>>,
@@ -34,6 +45,13 @@ impl Default for FakeHost {
             address: None,
             auth_info: None,
             reply: Some(CODE.into()),
+            authtok: None,
+            forwarded: None,
+            takes_authtok: true,
+            silent: false,
+            refused: 0,
+            delays: vec![],
+            styles: vec![],
             prompts: vec![],
             told: vec![],
             logged: RefCell::default(),
@@ -64,12 +82,30 @@ impl Host for FakeHost {
     fn auth_info(&mut self) -> Option<Vec<u8>> {
         self.auth_info.clone()
     }
-    fn ask(&mut self, prompt: &str) -> Result<Answer, NoAnswer> {
-        self.prompts.push(prompt.to_owned());
-        self.reply.as_deref().map(Answer::read).ok_or(NoAnswer)
+    fn password(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.authtok.clone().map(Zeroizing::new)
     }
-    fn tell(&mut self, line: &str) {
-        self.told.push(line.to_owned());
+    fn forward(&mut self, password: &[u8]) -> bool {
+        self.forwarded = Some(password.to_vec());
+        self.takes_authtok
+    }
+    fn is_silent(&self) -> bool {
+        self.silent
+    }
+    fn ask(&mut self, style: PamMessageStyle, prompt: &str) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+        self.styles.push(style);
+        self.prompts.push(prompt.to_owned());
+        self.reply.clone().map(Zeroizing::new).ok_or(NoAnswer)
+    }
+    fn tell(&mut self, style: PamMessageStyle, line: &str) {
+        self.told.push(format!("{style} {line}"));
+    }
+    fn delay(&mut self, microseconds: u32) {
+        self.delays.push(microseconds);
+    }
+    fn refused_before(&mut self) -> usize {
+        self.refused += 1;
+        self.refused - 1
     }
     fn log(&self, text: &str) {
         self.logged.borrow_mut().push(text.to_owned());
@@ -121,7 +157,12 @@ fn ask(line: Option<&str>) -> Outcome<LoginsOnly> {
 }
 
 fn accepted() -> Outcome<LoginsOnly> {
-    Outcome::Accepted { credential: Some("k3f7q2mz".into()), label: Some("phone".into()), scratch_left: None }
+    Outcome::Accepted {
+        credential: Some("k3f7q2mz".into()),
+        label: Some("phone".into()),
+        scratch_left: None,
+        digits: None,
+    }
 }
 
 fn refused() -> Outcome<LoginsOnly> {
@@ -134,7 +175,7 @@ fn answers() -> Vec<Result<Outcome<LoginsOnly>, Error>> {
     vec![
         Ok(Outcome::Pass {}),
         Ok(ask(None)),
-        Ok(Outcome::Absent {}),
+        Ok(Outcome::Absent { now: 0 }),
         Ok(accepted()),
         Ok(refused()),
         Ok(Outcome::Denied(text())),
@@ -169,7 +210,11 @@ fn every_answer_to_begin_and_to_verify() {
         let script = format!("{:?} then {:?}, nullok {nullok}", pick(begin), pick(verify));
         let verifier = FakeVerifier::new([pick(begin), pick(verify)]);
         let mut host = FakeHost::default();
-        let end = authenticate(&mut host, &verifier, &Options { nullok, ..Options::default() });
+        let end = authenticate(
+            &mut host,
+            &verifier,
+            &Options { nullok: if nullok { Nullok::On } else { Nullok::Off }, ..Options::default() },
+        );
         assert_eq!((end.code(), host.prompts.len()), expected(begin, verify, nullok), "{script}: {end}");
         assert!(host.prompts.iter().all(|prompt| prompt == PROMPT), "{script}");
         assert_eq!(host.told.len(), usize::from(verify == 4 && host.prompts.len() == 1), "{script}");
@@ -184,6 +229,7 @@ fn only_success_is_success() {
         (End::Accepted(text()), PamResultCode::PAM_SUCCESS),
         (End::NotOurs(text()), PamResultCode::PAM_IGNORE),
         (End::Refused(text()), PamResultCode::PAM_AUTH_ERR),
+        (End::LastTry(text()), PamResultCode::PAM_MAXTRIES),
         (End::Undecided(text()), PamResultCode::PAM_AUTHINFO_UNAVAIL),
     ];
     for (end, code) in ends {
@@ -207,6 +253,7 @@ fn the_verifier_is_told_who_asks() {
         address: Some("192.0.2.7".into()),
         connection: None,
         tty: Some("ssh".into()),
+        terms: Terms::default(),
     };
     assert_eq!(asked[0].login, expected);
     assert_eq!(asked[1].code.as_deref(), Some(CODE));
@@ -261,13 +308,15 @@ fn names_that_nobody_has_reach_no_verifier() {
     let long = "a".repeat(10_240);
     for user in ["", "a/b", "../etc", "..", "a\nb", "-rf", "a:b", "a\u{1b}[2J", &long] {
         let mut host = FakeHost { user: Some(user.into()), ..FakeHost::default() };
-        let end = authenticate(&mut host, &FakeVerifier::default(), &Options { nullok: true, ..Options::default() });
+        let end =
+            authenticate(&mut host, &FakeVerifier::default(), &Options { nullok: Nullok::On, ..Options::default() });
         assert_eq!(end.code(), PamResultCode::PAM_AUTH_ERR, "{user:?}");
         assert!(host.prompts.is_empty());
     }
     for host in [FakeHost { user: None, ..FakeHost::default() }, FakeHost { service: None, ..FakeHost::default() }] {
         let mut host = host;
-        let end = authenticate(&mut host, &FakeVerifier::default(), &Options { nullok: true, ..Options::default() });
+        let end =
+            authenticate(&mut host, &FakeVerifier::default(), &Options { nullok: Nullok::On, ..Options::default() });
         assert_eq!(end.code(), PamResultCode::PAM_AUTHINFO_UNAVAIL);
     }
 }
@@ -302,10 +351,8 @@ fn the_junk_of_sshd_is_no_code() {
         assert_eq!(end.code(), PamResultCode::PAM_AUTH_ERR, "{end}");
         assert!(end.to_string().contains("PermitRootLogin"), "{end}");
         assert_eq!(verifier.verbs(), ["begin"], "it is not sent");
+        assert!(host.delays.is_empty() && host.told.is_empty());
     }
-    assert_eq!(Answer::read(b"INCORRECT"), Answer::Typed(SecretText::typed(b"INCORRECT")));
-    assert_eq!(Answer::read(b"\x08\n1"), Answer::Typed(SecretText::typed(b"")));
-    assert_eq!(Answer::read(b""), Answer::Typed(SecretText::typed(b"")));
 }
 
 #[test]
@@ -327,4 +374,93 @@ fn the_log_never_has_a_code() {
         assert_eq!(host.logged.borrow().len(), 3, "who, begin, verify");
         assert!(!log.contains(CODE), "{log}");
     }
+}
+
+#[test]
+fn the_prompt_is_as_the_options_say() {
+    let with = |change: fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        let verifier = FakeVerifier::new([Ok(ask(Some("Wait."))), Ok(accepted())]);
+        let mut host = FakeHost::default();
+        let end = authenticate(&mut host, &verifier, &options);
+        assert_eq!(end.code(), PamResultCode::PAM_SUCCESS);
+        (host.styles[0], host.prompts.join("|"))
+    };
+    assert_eq!(with(|_| ()), (PAM_PROMPT_ECHO_OFF, format!("Wait.\n{PROMPT}")));
+    assert_eq!(with(|options| options.echo = true), (PAM_PROMPT_ECHO_ON, format!("Wait.\n{PROMPT}")));
+    assert_eq!(with(|options| options.forward_pass = true), (PAM_PROMPT_ECHO_OFF, format!("Wait.\n{BOTH_PROMPT}")));
+    assert_eq!(with(|options| options.prompt = Some("OTP? ".into())), (PAM_PROMPT_ECHO_OFF, "Wait.\nOTP? ".into()));
+}
+
+#[test]
+fn a_silent_host_hears_nothing_but_the_prompt() {
+    let last = Outcome::Accepted { credential: None, label: None, scratch_left: Some(1), digits: None };
+    for verdict in [refused(), last] {
+        let verifier = FakeVerifier::new([Ok(ask(Some("Wait."))), Ok(verdict)]);
+        let mut host = FakeHost { silent: true, ..FakeHost::default() };
+        let _ = authenticate(&mut host, &verifier, &Options::default());
+        assert_eq!((host.prompts, host.told), (vec![PROMPT.to_owned()], vec![]));
+    }
+}
+
+#[test]
+fn a_refusal_is_delayed_unless_the_options_say_otherwise() {
+    for (nodelay, verdict, delays) in
+        [(false, refused(), vec![DELAY]), (true, refused(), vec![]), (false, accepted(), vec![])]
+    {
+        let verifier = FakeVerifier::new([Ok(ask(None)), Ok(verdict)]);
+        let mut host = FakeHost::default();
+        let _ = authenticate(&mut host, &verifier, &Options { nodelay, ..Options::default() });
+        assert_eq!(host.delays, delays);
+    }
+}
+
+#[test]
+fn the_third_refusal_of_one_handle_is_the_last() {
+    let mut host = FakeHost::default();
+    let codes: Vec<_> = (0..4)
+        .map(|_| {
+            let verifier = FakeVerifier::new([Ok(ask(None)), Ok(refused())]);
+            authenticate(&mut host, &verifier, &Options::default()).code()
+        })
+        .collect();
+    let last: Vec<bool> = codes.iter().map(|code| *code == PamResultCode::PAM_MAXTRIES).collect();
+    assert_eq!(last, [false, false, true, true], "{codes:?}");
+    for verdict in [Ok(accepted()), Err(Error::Late)] {
+        let (verifier, before) = (FakeVerifier::new([Ok(ask(None)), verdict]), host.refused);
+        let end = authenticate(&mut host, &verifier, &Options::default());
+        assert!(!matches!(end.code(), PamResultCode::PAM_AUTH_ERR | PamResultCode::PAM_MAXTRIES));
+        assert_eq!(host.refused, before, "only refusals are counted");
+    }
+}
+
+/// Who has nothing enrolled, `days` after 1970, with `nullok_until=` the day 100.
+fn until(days: u64) -> (PamResultCode, FakeHost) {
+    let verifier = FakeVerifier::new([Ok(Outcome::Absent { now: days * DAY + DAY - 1 }), Ok(refused())]);
+    let mut host = FakeHost::default();
+    let end = authenticate(&mut host, &verifier, &Options { nullok: Nullok::Until(100), ..Options::default() });
+    (end.code(), host)
+}
+
+#[test]
+fn nullok_until_ends_with_its_day_and_says_how_many_are_left() {
+    for (days, left) in [(0, 100), (99, 1), (100, 0)] {
+        let (code, host) = until(days);
+        assert_eq!((code, host.prompts.len()), (PamResultCode::PAM_IGNORE, 0));
+        assert_eq!(host.told, [format!("{PAM_TEXT_INFO} Set up a second factor. Days left without one: {left}")]);
+    }
+    for days in [101, 1_000_000] {
+        let (code, host) = until(days);
+        assert_eq!((code, host.prompts.len()), (PamResultCode::PAM_AUTH_ERR, 1), "asked like all others");
+        assert!(host.logged.borrow()[0].contains("nullok_until"));
+    }
+}
+
+#[test]
+fn what_the_stack_demands_is_told_to_the_verifier() {
+    let terms = Terms { digits: Some(6), window: Some(0), grace: Some(60), behind_password: false };
+    let verifier = FakeVerifier::new([Ok(ask(None)), Ok(accepted())]);
+    let _ = authenticate(&mut FakeHost::default(), &verifier, &Options { terms: terms.clone(), ..Options::default() });
+    assert!(verifier.asked.borrow().iter().all(|asked| asked.login.terms == terms));
 }

@@ -3,11 +3,13 @@
 //! answers are the lines of standard input.
 //!
 //! `pam_host FOLDER SERVICE USER [--tty T] [--rhost R] [--env NAME=VALUE]
-//! [--silent] [--deaf] [--all] [--threads N] [--times N] [--pause] [--hold]`
+//! [--silent] [--deaf] [--all] [--rest] [--tries N] [--delays] [--threads N] [--times N] [--pause] [--hold]`
 //!
 //! With `--threads`, as many transactions run at once; when all of them have
 //! prompted, one line of input answers them all. `--deaf` lets every
-//! conversation fail, `--all` also calls setcred and account, `--times`
+//! conversation fail, `--all` also calls setcred and account, `--rest` session and
+//! password, `--tries` authenticates so often by one handle, `--delays` prints how long PAM
+//! would have waited each time (it never waits here), `--times`
 //! authenticates again and again and compares the state of the process,
 //! `--pause` waits for a line before it authenticates, `--hold` at the end.
 
@@ -17,7 +19,7 @@ use std::path::Path;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use oathgate_tests::ffi::{CBuffer, Item, Person, Reply, Style, Transaction};
+use oathgate_tests::ffi::{CBuffer, Item, Person, Reply, Style, Transaction, delay};
 use oathgate_tests::state::{State, resident};
 use zeroize::Zeroizing;
 
@@ -49,6 +51,9 @@ struct Job<'a> {
     flags: i32,
     deaf: bool,
     all: bool,
+    rest: bool,
+    tries: usize,
+    delays: bool,
     threads: usize,
     times: usize,
     hold: bool,
@@ -67,6 +72,9 @@ impl<'a> Job<'a> {
             flags: 0,
             deaf: false,
             all: false,
+            rest: false,
+            tries: 1,
+            delays: false,
             threads: 1,
             times: 1,
             hold: false,
@@ -82,6 +90,9 @@ impl<'a> Job<'a> {
                 "--silent" => job.flags = 0x8000,
                 "--deaf" => job.deaf = true,
                 "--all" => job.all = true,
+                "--rest" => job.rest = true,
+                "--tries" => job.tries = value().parse().expect("a number"),
+                "--delays" => job.delays = true,
                 "--threads" => job.threads = value().parse().expect("a number"),
                 "--times" => job.times = value().parse().expect("a number"),
                 "--hold" => job.hold = true,
@@ -104,10 +115,19 @@ fn authenticate(job: &Job<'_>, prompt: &Prompt) {
         println!("paused");
         read_line();
     }
-    println!("result {}", name(transaction.authenticate(job.flags)));
+    for _ in 0..job.tries {
+        println!("result {}", name(transaction.authenticate(job.flags)));
+        if job.delays {
+            println!("delay {}", delay());
+        }
+    }
     if job.all {
         println!("setcred {}", name(transaction.setcred()));
         println!("account {}", name(transaction.account()));
+    }
+    if job.rest {
+        println!("session {}", name(transaction.session()));
+        println!("password {}", name(transaction.password()));
     }
 }
 
@@ -172,6 +192,7 @@ fn name(code: i32) -> String {
         6 => "PAM_PERM_DENIED".to_owned(),
         7 => "PAM_AUTH_ERR".to_owned(),
         9 => "PAM_AUTHINFO_UNAVAIL".to_owned(),
+        11 => "PAM_MAXTRIES".to_owned(),
         25 => "PAM_IGNORE".to_owned(),
         26 => "PAM_ABORT".to_owned(),
         28 => "PAM_MODULE_UNKNOWN".to_owned(),

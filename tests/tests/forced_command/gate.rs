@@ -249,7 +249,7 @@ fn a_verifier_that_cannot_decide_lets_nobody_in() {
 
 #[test]
 fn answers_count_only_for_their_question() {
-    let accepted = || Outcome::Accepted { credential: None, label: None, scratch_left: None };
+    let accepted = || Outcome::Accepted { credential: None, label: None, scratch_left: None, digits: None };
     let world = Scripted::new(move |_| Act::Say(accepted()));
     kept_out(&world.client().run("echo in", Some("123456")), "cannot check codes");
     let world = Scripted::new(|request| match request.ask {

@@ -60,7 +60,7 @@ fn word(ask: &Ask) -> String {
 
 /// Accepts `123456`, and `ABCD-EFGH-IJKL-2345` as a scratch code.
 pub fn one_code(request: &Request) -> Act {
-    let accepted = |scratch_left| Outcome::Accepted { credential: None, label: None, scratch_left };
+    let accepted = |scratch_left| Outcome::Accepted { credential: None, label: None, scratch_left, digits: None };
     Act::Say(match &request.ask {
         Ask::Begin(_) => Outcome::Ask { label: Some("phone".into()), line: None },
         Ask::Verify(verify) if verify.code.expose() == "123456" => accepted(None),

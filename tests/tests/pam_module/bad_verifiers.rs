@@ -87,7 +87,7 @@ fn whatever_else_verify_is_answered_with() {
 #[test]
 fn a_pass_at_the_wrong_moment_is_none() {
     let pam = Pam::new("nullok");
-    let answers: [fn() -> Outcome; 3] = [|| Outcome::Pass {}, || Outcome::Absent {}, asks];
+    let answers: [fn() -> Outcome; 3] = [|| Outcome::Pass {}, || Outcome::Absent { now: 0 }, asks];
     for answer in answers {
         let verifier = pam.verifier(move |request| match &request.ask {
             Ask::Begin(_) => Act::Say(asks()),

@@ -2,6 +2,7 @@
 
 use oathgate_tests::fake_verifier::Act;
 use oathgate_tests::process::{PATIENCE, Running, run};
+use otp_wire::message::Terms;
 use otp_wire::{Ask, Login, Outcome};
 
 use crate::world::{CODE, Pam, WRONG, asks, prompts, refuses, result, usual};
@@ -27,6 +28,7 @@ fn the_right_code_lets_in() {
         address: Some("192.0.2.7".into()),
         connection: None,
         tty: Some("pts/7".into()),
+        terms: Terms::default(),
     };
     assert!(matches!(&begin.ask, Ask::Begin(login) if login == &expected), "{begin:?}");
     assert!(matches!(&verify.ask, Ask::Verify(verify) if verify.login == expected && verify.code.expose() == CODE));
@@ -54,7 +56,7 @@ fn no_code_is_asked_for_where_none_is_needed() {
 fn nullok_leaves_people_without_a_credential_to_other_modules() {
     let pam = Pam::new("");
     let _verifier = pam.verifier(|request| match &request.ask {
-        Ask::Begin(_) => Act::Say(Outcome::Absent {}),
+        Ask::Begin(_) => Act::Say(Outcome::Absent { now: 0 }),
         _ => Act::Say(refuses()),
     });
     let module = crate::world::module().display().to_string();

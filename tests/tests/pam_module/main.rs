@@ -6,8 +6,10 @@
 mod accounts;
 mod bad_input;
 mod bad_verifiers;
+mod codes;
 mod flow;
 mod library;
 mod memory;
+mod options;
 mod spawn;
 mod world;

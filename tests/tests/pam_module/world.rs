@@ -96,7 +96,12 @@ pub fn asks() -> Outcome {
 }
 
 pub fn accepts() -> Outcome {
-    Outcome::Accepted { credential: Some("k3f7q2mz".to_owned()), label: Some("phone".to_owned()), scratch_left: None }
+    Outcome::Accepted {
+        credential: Some("k3f7q2mz".to_owned()),
+        label: Some("phone".to_owned()),
+        scratch_left: None,
+        digits: None,
+    }
 }
 
 pub fn refuses() -> Outcome {

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use otp_wire::message::Selection;
+use otp_wire::{Ask, Outcome};
+
 use crate::world::{README, World, possible, try_code, without_prompt};
 
 /// AuthenticationMethods was forgotten: the code alone would log in.
@@ -44,6 +47,12 @@ fn a_hidden_answer_is_no_code() {
         assert!(!try_code(&alice.client, &code));
         world.expect_logged("hid what was typed");
     }
+    let account = world.account.clone();
+    let selection = Selection { account: Some(account), ..Selection::default() };
+    match world.service.administrator().ask(Ask::List(selection)) {
+        Outcome::Listing(owners) => assert!(owners.iter().all(|owner| owner.doors.is_empty()), "it is not counted"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -51,10 +60,17 @@ fn an_unknown_option_lets_nobody_in() {
     if !possible() {
         return;
     }
-    let world = World::with("windw=20", &README);
-    let alice = world.enrol("alice");
-    assert!(!without_prompt(&alice.client));
-    world.expect_logged("windw=20");
+    for (option, replacement) in [
+        ("windw=20", "see pam_oathgate(8)"),
+        ("secret=/home/${USER}/.otp", "oathgate import"),
+        ("noskewadj", "leave it out"),
+    ] {
+        let world = World::with(option, &README);
+        let alice = world.enrol("alice");
+        assert!(!without_prompt(&alice.client));
+        world.expect_logged(option);
+        world.expect_logged(replacement);
+    }
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl World {
         fs::create_dir(folder.path().join("pam.d")).expect("our folder");
         let module = cdylib::release("pam_module", "libpam_oathgate.so");
         let stack = format!(
-            "{before}auth required {} socket={} {options}\naccount required pam_permit.so\nsession required pam_permit.so\n",
+            "{before}auth required {} nodelay socket={} {options}\naccount required pam_permit.so\nsession required pam_permit.so\n",
             module.display(),
             service.root_socket().display()
         );
