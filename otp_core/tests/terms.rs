@@ -1,5 +1,7 @@
 //! What a front end's configuration demands beside: less counts by it, never more.
 
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
+
 mod common;
 
 use common::{
