@@ -8,7 +8,7 @@ use crate::cases::{Case, Said, Try, other};
 
 pub const T: u64 = 1_165_449_600;
 
-const WINDOW: &str = "a step before and after counts; the file holds no window";
+const WINDOW: &str = "a step before and after counts; window= only narrows that";
 const PIN: &str = "a PIN is a password module's to ask for";
 const UNKNOWN: &str = "whoever is unknown is asked all the same";
 

@@ -246,8 +246,12 @@ fn losses(login: &Login, kind: Kind) -> Vec<String> {
     if login.rate.is_some_and(|rate| rate != (3, 30)) {
         losses.push("its rate limit is not kept: three wrong codes in 30 s, for everybody".to_owned());
     }
-    if login.pin != Pin::None {
-        losses.push("its PIN is not kept: let a password module ask for one".to_owned());
+    match login.pin {
+        Pin::None => {}
+        Pin::Literal => losses.push("its PIN is not kept: let a password module ask for one".to_owned()),
+        Pin::Elsewhere => {
+            losses.push("a password before the code goes to the next module with forward_pass only".to_owned());
+        }
     }
     losses
 }
