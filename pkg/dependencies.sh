@@ -10,7 +10,7 @@ demo="$build openssh-server openssh-client"
 bench="$build libpam-google-authenticator libpam-oath strace"
 fuzz="$build g++"   # libFuzzer is C++
 test="$demo cryptsetup-bin g++ make binutils rsync git zbar-tools gdb util-linux man-db strace bubblewrap \
-libpam-google-authenticator libpam-oath \
+libpam-google-authenticator libpam-oath libfaketime \
 login sudo nginx libnginx-mod-http-auth-pam valgrind \
 zsh tcsh fish ksh mosh sshfs borgbackup ansible-core python3-paramiko python3-cryptography"
 vm="$build qemu-system-x86 mmdebstrap e2fsprogs util-linux"

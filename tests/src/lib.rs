@@ -6,6 +6,7 @@ pub mod fake_verifier;
 pub mod ffi;
 pub mod fido;
 pub mod gated;
+pub mod homes;
 pub mod namespace;
 pub mod oathgated;
 pub mod phone;

@@ -248,6 +248,32 @@ fn every_command_line_that_is_shown_is_understood() {
     assert!(shown > 40, "only {shown} were found");
 }
 
+/// The source of a test that is called `suite::module::name`, wherever its suite is.
+fn has_test(called: &str) -> bool {
+    let words: Vec<&str> = called.split("::").collect();
+    let (name, file) = words.split_last().unwrap();
+    let crates = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    let sources = crates.flat_map(|folder| [folder.join("tests"), folder.join("tests/tests")]);
+    sources
+        .map(|folder| folder.join(file.join("/")).with_extension("rs"))
+        .any(|path| fs::read_to_string(path).is_ok_and(|source| source.contains(&format!("#[test]\nfn {name}()"))))
+}
+
+#[test]
+fn each_line_of_the_comparison_is_shown_by_tests() {
+    let readme = read("README.md");
+    let (_, section) = readme.split_once("### Compared\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |")).collect();
+    assert!(rows.len() > 10, "{}", rows.len());
+    for row in rows {
+        let fields: Vec<&str> = row.trim_matches('|').split('|').collect();
+        let named: Vec<&str> = fields[4].split('`').skip(1).step_by(2).collect();
+        assert!(fields.len() == 5 && !named.is_empty(), "{row}");
+        named.iter().for_each(|called| assert!(has_test(called), "{called} is no test: {row}"));
+    }
+}
+
 #[test]
 fn every_verb_is_shown_somewhere() {
     let documents = documents();

@@ -9,6 +9,7 @@ mod inside;
 mod machine;
 mod scenario;
 mod system;
+mod trial;
 mod units;
 
 use std::path::Path;

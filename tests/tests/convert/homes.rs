@@ -1,75 +1,18 @@
 //! Everybody's state files at once: in a mount namespace with accounts of its
 //! own, as root.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 
-use oathgate_tests::built::bin;
+use oathgate_tests::homes::{FIRST, inside, own, secret, state};
 use oathgate_tests::oathgated::Oathgated;
 use oathgate_tests::process::{Finished, run};
 use serde_json::Value;
 
 use crate::import::code;
 use crate::world::{SECRET, World};
-
-const HOMES: &str = "OATHGATE_TEST_HOMES";
-pub const FIRST: u32 = 40_000;
-
-/// The folder of homes when we run inside; `None` outside, after the test
-/// `name` ran inside, where `people` have accounts.
-pub fn inside(name: &str, people: &[&str]) -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os(HOMES) {
-        return Some(folder.into());
-    }
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: not root");
-        return None;
-    }
-    // Built with the whole system in sight.
-    World::new();
-    bin("oathgate");
-    let folder = tempfile::tempdir_in(fs::canonicalize(std::env::temp_dir()).unwrap()).unwrap();
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    let mut passwd =
-        "root:x:0:0::/nonexistent:/bin/sh\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n".to_owned();
-    for (uid, person) in (FIRST..).zip(people) {
-        let home = folder.path().join(person);
-        passwd += &format!("{person}:x:{uid}:{uid}::{}:/bin/sh\n", home.display());
-        fs::create_dir(&home).unwrap();
-        own(&home, uid, 0o700);
-    }
-    fs::write(folder.path().join("passwd"), passwd).unwrap();
-    let mut again = Command::new("unshare");
-    let script = "mount --bind \"$1/passwd\" /etc/passwd || { echo 'skipped: no mounts here'; exit 0; }; \
-                  exec \"$2\" --exact \"$3\" --nocapture";
-    again.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(folder.path());
-    again.arg(std::env::current_exe().unwrap()).arg(name).env(HOMES, folder.path());
-    let finished = run(&mut again, b"");
-    eprint!("{}", finished.text());
-    assert!(finished.status.success(), "{}{}", finished.text(), finished.stderr);
-    None
-}
-
-pub fn own(path: &Path, uid: u32, mode: u32) {
-    chown(path, Some(uid), Some(uid)).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
-
-/// A secret for each number.
-pub fn secret(number: u32) -> String {
-    let digit = |place: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[(number >> (5 * place) & 31) as usize]);
-    format!("{}{}", &SECRET[..28], (0..4).map(digit).collect::<String>())
-}
-
-/// A person's state file.
-pub fn state(folder: &Path, person: &str, uid: u32, text: &str) -> PathBuf {
-    let path = folder.join(person).join(".google_authenticator");
-    fs::write(&path, text).unwrap();
-    own(&path, uid, 0o400);
-    path
-}
 
 pub fn oathgate(world: &World, service: &Oathgated, words: &[&str], input: &[u8]) -> Finished {
     let socket = service.root_socket();
@@ -84,16 +27,32 @@ fn told(finished: &Finished) -> Vec<(String, String, String)> {
     homes.map(|home| (text(&home["account"]), text(&home["state"]), text(&home["remarks"][0]))).collect()
 }
 
-#[test]
-fn hostile_homes_are_named_and_skipped() {
-    const PEOPLE: [&str; 14] = [
-        "ann", "bob", "none", "fifo", "link", "foreign", "hard", "large", "option", "row", "gone", "weak", "uri",
-        "dark",
-    ];
-    let Some(folder) = inside("homes::hostile_homes_are_named_and_skipped", &PEOPLE) else { return };
-    let uid = |person: &str| FIRST + PEOPLE.iter().position(|name| *name == person).unwrap() as u32;
-    let good = |number: u32, rest: &str| format!("{}\n\" HOTP_COUNTER 5\n{rest}", secret(number));
-    let put = |person: &str, text: &str| state(&folder, person, uid(person), text);
+/// Whose homes there are, and what is said about each.
+const PEOPLE: [(&str, &str, &str); 14] = [
+    ("ann", "imported", ""),
+    ("bob", "imported", ""),
+    ("none", "", ""),
+    ("fifo", "skipped", "no regular file"),
+    ("link", "skipped", "symbolic link"),
+    ("foreign", "skipped", "somebody else"),
+    ("hard", "skipped", "hard link"),
+    ("large", "skipped", "64 KiB"),
+    ("option", "skipped", "ALLOW_EVERYBODY"),
+    ("row", "skipped", "none of the formats"),
+    ("gone", "homeless", "isn't there"),
+    ("weak", "skipped", "bits"),
+    ("uri", "skipped", "no state file"),
+    ("dark", "skipped", "may not look there"),
+];
+
+fn good(number: u32, rest: &str) -> String {
+    format!("{}\n\" HOTP_COUNTER 5\n{rest}", secret(number))
+}
+
+/// Makes a file of each kind that is good or bad.
+fn fill(folder: &Path) {
+    let uid = |person: &str| FIRST + PEOPLE.iter().position(|(name, ..)| *name == person).unwrap() as u32;
+    let put = |person: &str, text: &str| state(folder, person, uid(person), text);
     let path = |person: &str| folder.join(person).join(".google_authenticator");
     put("ann", &good(1, "\" RATE_LIMIT 3 30 1700000000\n\" LAST0 1700000000 10.0.0.1\n12345678\n"));
     put("bob", &good(2, ""));
@@ -110,33 +69,30 @@ fn hostile_homes_are_named_and_skipped() {
     put("uri", &format!("otpauth://hotp/x?secret={SECRET}&counter=0\n"));
     put("dark", &good(8, ""));
     own(&path("dark"), 0, 0o400);
-    let before = run(Command::new("sh").args(["-c", "ls -lnR \"$1\"", "sh"]).arg(&folder), b"").text();
+}
 
-    let (world, service) = (World::new(), Oathgated::start());
-    let finished = oathgate(&world, &service, &["import", "--homes", "--json"], b"");
-    assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
-    let told_first = told(&finished);
-    let expected = [
-        ("root", "homeless", "isn't there"),
-        ("ann", "imported", ""),
-        ("bob", "imported", ""),
-        ("fifo", "skipped", "no regular file"),
-        ("link", "skipped", "symbolic link"),
-        ("foreign", "skipped", "somebody else"),
-        ("hard", "skipped", "hard link"),
-        ("large", "skipped", "64 KiB"),
-        ("option", "skipped", "ALLOW_EVERYBODY"),
-        ("row", "skipped", ""),
-        ("gone", "homeless", "isn't there"),
-        ("weak", "skipped", "bits"),
-        ("uri", "skipped", "no state file"),
-        ("dark", "skipped", "may not look there"),
-    ];
-    assert_eq!(told_first.len(), expected.len(), "{told_first:?}");
-    for (account, state, why) in expected {
+fn listing(folder: &Path) -> String {
+    run(Command::new("sh").args(["-c", "ls -lnR \"$1\"", "sh"]).arg(folder), b"").text()
+}
+
+#[test]
+fn hostile_homes_are_named_and_skipped() {
+    let Some(folder) = inside("homes::hostile_homes_are_named_and_skipped", &PEOPLE.map(|(name, ..)| name)) else {
+        return;
+    };
+    fill(&folder);
+    let (before, world, service) = (listing(&folder), World::new(), Oathgated::start());
+    let import = || oathgate(&world, &service, &["import", "--homes", "--json"], b"");
+    let first = import();
+    assert_eq!(first.code(), Some(1), "{}", first.stderr);
+    let told_first = told(&first);
+    let expected =
+        PEOPLE.iter().filter(|(_, state, _)| !state.is_empty()).chain(&[("root", "homeless", "isn't there")]);
+    for (account, state, why) in expected.clone() {
         let (_, really, remark) = told_first.iter().find(|(name, ..)| name == account).expect(account);
         assert!(really == state && remark.contains(why), "{account}: {really} {remark}");
     }
+    assert_eq!(told_first.len(), expected.count(), "{told_first:?}");
     let verify = |person: &str, code: &str| {
         oathgate(&world, &service, &["verify", person, "--stdin"], format!("{code}\n").as_bytes()).code() == Some(0)
     };
@@ -144,14 +100,51 @@ fn hostile_homes_are_named_and_skipped() {
     assert!(verify("ann", &code(&secret(1), 5)) && verify("ann", "12345678") && verify("bob", &code(&secret(2), 5)));
     assert!(!verify("option", &code(&secret(6), 5)));
 
-    let again = told(&oathgate(&world, &service, &["import", "--homes", "--json"], b""));
+    let again = told(&import());
     let known = again.iter().filter(|(_, state, _)| state == "known").count();
-    assert_eq!((known, again.len()), (2, expected.len()), "{again:?}");
+    assert_eq!((known, again.len()), (2, told_first.len()), "{again:?}");
     assert!(verify("ann", &code(&secret(1), 6)), "a second time changes nothing");
     let only = oathgate(&world, &service, &["import", "--homes", "--account", "bob"], b"");
     assert!(only.code() == Some(0) && only.text().contains("bob") && !only.text().contains("ann"), "{}", only.text());
-    let after = run(Command::new("sh").args(["-c", "ls -lnR \"$1\"", "sh"]).arg(&folder), b"").text();
-    assert_eq!(before, after, "no home was changed");
+    assert_eq!(before, listing(&folder), "no home was changed");
+}
+
+/// An option of a state file, what becomes of it, and what is said of it.
+const KEPT: [(&str, &str, &str); 14] = [
+    ("\" RATE_LIMIT 3 30\n\" TOTP_AUTH", "RATE_LIMIT 3 30", ""),
+    ("\" RATE_LIMIT 5 60\n\" TOTP_AUTH", "RATE_LIMIT 3 30", "rate limit"),
+    ("\" TOTP_AUTH", "WINDOW_SIZE 3", ""),
+    ("\" WINDOW_SIZE 1\n\" TOTP_AUTH", "WINDOW_SIZE 1", ""),
+    ("\" WINDOW_SIZE 4\n\" TOTP_AUTH", "WINDOW_SIZE 5", "2 steps before and after count, not 1 before"),
+    ("\" WINDOW_SIZE 17\n\" TOTP_AUTH", "WINDOW_SIZE 17", ""),
+    ("\" WINDOW_SIZE 19\n\" TOTP_AUTH", "WINDOW_SIZE 17", "8 steps before and after count, not 9"),
+    ("\" STEP_SIZE 60\n\" TOTP_AUTH", "STEP_SIZE 60", ""),
+    ("\" TIME_SKEW -12\n\" TOTP_AUTH", "TIME_SKEW -12", ""),
+    ("\" RESETTING_TIME_SKEW 1700000000-3\n\" TOTP_AUTH", "WINDOW_SIZE 3", ""),
+    ("\" DISALLOW_REUSE 56 58 57\n\" TOTP_AUTH", "DISALLOW_REUSE 56 57 58", ""),
+    ("\" HOTP_COUNTER 7", "HOTP_COUNTER 7", ""),
+    ("\" WINDOW_SIZE 10\n\" HOTP_COUNTER 7", "HOTP_COUNTER 7", ""),
+    ("\" WINDOW_SIZE 17\n\" HOTP_COUNTER 7", "HOTP_COUNTER 7", "10 ahead, not 17"),
+];
+
+#[test]
+fn each_option_is_kept_or_named() {
+    let names: Vec<String> = (0..KEPT.len()).map(|number| format!("p{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let Some(folder) = inside("homes::each_option_is_kept_or_named", &names) else { return };
+    for ((number, name), (lines, ..)) in (0..).zip(&names).zip(KEPT) {
+        state(&folder, name, FIRST + number, &format!("{}\n{lines}\n", secret(number)));
+    }
+    let (world, service) = (World::new(), Oathgated::start());
+    let told = told(&oathgate(&world, &service, &["import", "--homes", "--json"], b""));
+    for (name, (lines, kept, said)) in names.iter().zip(KEPT) {
+        let (_, state, remark) = told.iter().find(|(account, ..)| account == name).expect(name);
+        assert_eq!((state.as_str(), remark.is_empty()), ("imported", said.is_empty()), "{lines}: {remark}");
+        assert!(remark.contains(said), "{lines}: {remark}");
+        let words = ["export", name, "--account", name, "--to", "libpam", "--yes"];
+        let exported = oathgate(&world, &service, &words, b"").text();
+        assert!(exported.contains(&format!("\" {kept}\n")), "{lines}: {exported}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use oathgate_tests::homes::{FIRST, inside, secret, state};
 use oathgate_tests::oathgated::Oathgated;
 use oathgate_tests::process::{Finished, PATIENCE};
 use otp_core::Secret;
@@ -10,7 +11,7 @@ use otp_wire::socket::timespec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
 
-use crate::homes::{FIRST, inside, oathgate, secret, state};
+use crate::homes::oathgate;
 use crate::import::code;
 use crate::world::World;
 
@@ -180,8 +181,8 @@ fn from_pam_oath() {
     let real = migration.migrate("pam-oath", &[]);
     assert_eq!(real.code(), Some(0), "{}{}", real.text(), real.stderr);
     assert!(real.text().contains("1 covered, 1 not covered: gone"), "{}", real.text());
-    assert!(real.text().contains("window= is not kept"), "{}", real.text());
-    assert_eq!(migration.stack("su"), "auth requisite pam_oathgate.so\n");
+    assert!(real.text().contains("window= only narrows"), "{}", real.text());
+    assert_eq!(migration.stack("su"), "auth requisite pam_oathgate.so window=20 digits=6\n");
     assert!(!migration.verify("ann", &code(&secret(1), 3)) && migration.verify("ann", &code(&secret(1), 4)));
     assert_eq!(fs::read(&users).unwrap(), before, "the other module's file stays as it was");
     assert_eq!(migration.migrate("pam-oath", &[]).code(), Some(1), "there is nothing left to migrate");

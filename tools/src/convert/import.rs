@@ -240,13 +240,21 @@ fn losses(login: &Login, kind: Kind) -> Vec<String> {
         (Kind::Totp { .. }, Some(window)) if window / 2 > MAX_WINDOW => {
             losses.push(format!("{MAX_WINDOW} steps before and after count, not {}", window / 2));
         }
+        (Kind::Totp { .. }, Some(window)) if window.is_multiple_of(2) => {
+            let ahead = window / 2;
+            losses.push(format!("{ahead} steps before and after count, not {} before", ahead.saturating_sub(1)));
+        }
         _ => {}
     }
     if login.rate.is_some_and(|rate| rate != (3, 30)) {
         losses.push("its rate limit is not kept: three wrong codes in 30 s, for everybody".to_owned());
     }
-    if login.pin != Pin::None {
-        losses.push("its PIN is not kept: let a password module ask for one".to_owned());
+    match login.pin {
+        Pin::None => {}
+        Pin::Literal => losses.push("its PIN is not kept: let a password module ask for one".to_owned()),
+        Pin::Elsewhere => {
+            losses.push("a password before the code goes to the next module with forward_pass only".to_owned());
+        }
     }
     losses
 }

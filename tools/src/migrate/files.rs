@@ -218,9 +218,9 @@ mod tests {
 
     #[test]
     fn links_and_what_is_not_understood_are_named() {
-        let folder = folder(&[("su", "auth required pam_google_authenticator.so forward_pass\n")]);
+        let folder = folder(&[("su", "auth required pam_google_authenticator.so user=root\n")]);
         let failure = find(folder.path(), Module::GoogleAuthenticator).unwrap_err();
-        assert!(failure.what.contains("su, line 1: forward_pass"), "{}", failure.what);
+        assert!(failure.what.contains("su, line 1: user="), "{}", failure.what);
         fs::write(folder.path().join("elsewhere~"), THEIRS).unwrap();
         fs::remove_file(folder.path().join("su")).unwrap();
         std::os::unix::fs::symlink("elsewhere~", folder.path().join("su")).unwrap();

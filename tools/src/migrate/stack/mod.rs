@@ -2,21 +2,10 @@
 //!
 //! Nothing is guessed: what is not understood to the last word is refused.
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+mod options;
 
-/// The module that takes over.
-const OURS: &str = "pam_oathgate.so";
-
-/// The modules that are replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Module {
-    /// pam_google_authenticator.so, with its files in people's homes
-    GoogleAuthenticator,
-    /// pam_oath.so, with its users.oath
-    PamOath,
-}
+pub use options::Module;
+use options::OURS;
 
 /// A file with our module in the other one's place.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,56 +18,6 @@ pub struct Stack {
     pub secrets: Vec<String>,
     /// What the administrator should know.
     pub notes: Vec<String>,
-}
-
-/// What becomes of an option.
-enum Meaning {
-    Keep,
-    Drop,
-    Note(&'static str),
-    Secrets(String),
-}
-
-impl Module {
-    fn file(self) -> &'static str {
-        match self {
-            Self::GoogleAuthenticator => "pam_google_authenticator.so",
-            Self::PamOath => "pam_oath.so",
-        }
-    }
-
-    fn option(self, word: &str) -> Result<Meaning, String> {
-        let word = word.strip_prefix('[').and_then(|word| word.strip_suffix(']')).unwrap_or(word);
-        let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-        let not_here =
-            || Err(format!("{name} has no counterpart in {OURS}: take it out, and see that logins still work"));
-        match (self, name, value) {
-            (Self::GoogleAuthenticator, "nullok", None) | (_, "debug", None) => Ok(Meaning::Keep),
-            (Self::GoogleAuthenticator, "no_increment_hotp" | "noskewadj" | "no_strict_owner" | "allow_readonly", None)
-            | (Self::GoogleAuthenticator, "allowed_perm", Some(_))
-            | (Self::PamOath, "digits", Some(_)) => Ok(Meaning::Drop),
-            (Self::GoogleAuthenticator, "secret", Some("~/.google_authenticator" | "${HOME}/.google_authenticator")) => {
-                Ok(Meaning::Drop)
-            }
-            (Self::GoogleAuthenticator, "secret" | "user", Some(_)) => {
-                Err(format!("{name}= names files elsewhere: import each with oathgate import FILE --account NAME, and edit the line yourself"))
-            }
-            (Self::PamOath, "usersfile", Some(path)) if path.starts_with('/') && !path.contains('$') => {
-                Ok(Meaning::Secrets(path.to_owned()))
-            }
-            (Self::PamOath, "usersfile", _) => {
-                Err("usersfile= names no single file: import each with oathgate import FILE --account NAME, and edit the line yourself".to_owned())
-            }
-            (Self::PamOath, "window", Some(_)) => {
-                Ok(Meaning::Note("window= is not kept: a step before and after count, or ten codes ahead"))
-            }
-            (Self::GoogleAuthenticator, "forward_pass" | "echo_verification_code", None)
-            | (Self::GoogleAuthenticator, "authtok_prompt" | "grace_period", Some(_))
-            | (Self::PamOath, "alwaysok", None)
-            | (_, "try_first_pass" | "use_first_pass", None) => not_here(),
-            _ => Err(format!("unknown option {name}")),
-        }
-    }
 }
 
 /// The file `name` with the text `text`, if `module` is in it.
@@ -139,20 +78,13 @@ fn replace(line: &str, place: &Place, module: Module, sshd: bool, stack: &mut St
     if !place.kind.trim_start_matches('-').eq_ignore_ascii_case("auth") {
         return Err(format!("{} in a stack other than auth", module.file()));
     }
-    stack.text.push_str(line.get(..place.module).unwrap_or_default());
-    stack.text.push_str(OURS);
-    for word in &place.options {
-        match module.option(word)? {
-            Meaning::Keep => {
-                stack.text.push(' ');
-                stack.text.push_str(word);
-                stack.nullok |= *word == "nullok";
-            }
-            Meaning::Drop => {}
-            Meaning::Note(note) => stack.notes.push(note.to_owned()),
-            Meaning::Secrets(path) => stack.secrets.push(path),
-        }
+    let front = line.get(..place.module).unwrap_or_default();
+    if front.contains(module.file()) {
+        return Err("is not understood".to_owned());
     }
+    stack.text.push_str(front);
+    stack.text.push_str(OURS);
+    options::translate(&place.options, module, stack)?;
     if sshd {
         // As it was; ours alone refuses logins without a key.
         stack.text.push_str(" require_publickey=no");
@@ -212,7 +144,12 @@ mod tests {
             (
                 PamOath,
                 "auth requisite pam_oath.so usersfile=/etc/users.oath window=20 digits=6\nauth required pam_unix.so\n",
-                "auth requisite pam_oathgate.so\nauth required pam_unix.so\n",
+                "auth requisite pam_oathgate.so window=20 digits=6\nauth required pam_unix.so\n",
+            ),
+            (
+                GoogleAuthenticator,
+                "auth required pam_google_authenticator.so [authtok_prompt=Your code: ] grace_period=3600 forward_pass # x\n",
+                "auth required pam_oathgate.so [authtok_prompt=Your code: ] grace_period=3600 forward_pass # x\n",
             ),
             (PamOath, "auth required pam_google_authenticator.so\n", ""),
         ] {
@@ -223,13 +160,14 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused_by_line() {
         for (module, line, why) in [
-            (GoogleAuthenticator, "auth required pam_google_authenticator.so forward_pass", "forward_pass"),
             (
                 GoogleAuthenticator,
-                "auth required pam_google_authenticator.so [authtok_prompt=Your code: ]",
-                "authtok_prompt",
+                "auth required pam_google_authenticator.so forward_pass echo_verification_code",
+                "don't go together",
             ),
-            (GoogleAuthenticator, "auth required pam_google_authenticator.so grace_period=60", "grace_period"),
+            (GoogleAuthenticator, "auth required pam_google_authenticator.so debug debug", "twice"),
+            (GoogleAuthenticator, "auth required pam_google_authenticator.so authtok_prompt=", "no line"),
+            (GoogleAuthenticator, "auth required pam_google_authenticator.so grace_period=100000", "1 to 86400"),
             (GoogleAuthenticator, "auth required pam_google_authenticator.so nulok", "unknown option nulok"),
             (GoogleAuthenticator, "auth required pam_google_authenticator.so nullok=yes", "unknown"),
             (GoogleAuthenticator, "auth required pam_google_authenticator.so secret=/var/${USER}", "elsewhere"),
@@ -239,6 +177,7 @@ mod tests {
             (GoogleAuthenticator, "auth required pam_google_authenticator.so \\\nnullok", "joined"),
             (PamOath, "auth required pam_oath.so usersfile=${HOME}/.users", "no single file"),
             (PamOath, "auth required pam_oath.so alwaysok", "alwaysok"),
+            (PamOath, "auth [pam_oath.so=ok] pam_oath.so usersfile=/etc/users.oath", "not understood"),
         ] {
             let error = text(module, &format!("# first\n{line}\n")).unwrap_err();
             assert!(error.starts_with("line ") && error.contains(why), "{line}: {error}");
@@ -246,10 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_longer_than_any_option_is_named_in_short() {
+        for option in ["x".repeat(10_240), format!("[authtok_prompt={}]", "x ".repeat(5120))] {
+            let line = format!("auth required pam_google_authenticator.so {option}\n");
+            let error = text(GoogleAuthenticator, &line).unwrap_err();
+            assert!(error.len() < 120, "{} bytes", error.len());
+        }
+    }
+
+    #[test]
     fn sshd_goes_on_without_keys_and_files_are_named() {
         let line = "auth required pam_oath.so usersfile=/etc/users.oath window=9\n";
         let stack = translate("sshd", line, PamOath).unwrap().unwrap();
-        assert_eq!(stack.text, "auth required pam_oathgate.so require_publickey=no\n");
+        assert_eq!(stack.text, "auth required pam_oathgate.so window=9 require_publickey=no\n");
         assert_eq!((stack.secrets, stack.notes.len(), stack.nullok), (vec!["/etc/users.oath".to_owned()], 2, false));
     }
 }
