@@ -1,11 +1,14 @@
 //! How fast is it? `make bench` measures, in one run and on one file system,
 //! whole PAM transactions against other modules, and what the verifier does
 //! with many clients and large stores, how alike its refusals are, and what
-//! `oathgate convert` takes. Only ratios carry over to other machines.
+//! `oathgate convert` and a bulk import take. Only ratios carry over to other machines.
 //!
 //! `bench [--quick|--verifier]`; results go to `bench.json` and `bench.svg` beside the
 //! build's folders.
 
+mod bulk;
+#[path = "../../../otp_import/tests/camera/mod.rs"]
+mod camera;
 mod convert;
 mod disk;
 mod gate;
@@ -14,6 +17,7 @@ mod load;
 mod numbers;
 mod pam;
 mod people;
+mod photograph;
 mod plan;
 mod plot;
 mod refusals;

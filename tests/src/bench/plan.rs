@@ -11,11 +11,13 @@ use oathgate_tests::sshd::id;
 use otp_wire::socket::timespec;
 use rustix::event::poll;
 
+use crate::bulk::Bulk;
 use crate::convert;
 use crate::disk;
 use crate::gate::Gate;
 use crate::load::{self, Load};
 use crate::numbers::{Series, commas};
+use crate::photograph;
 use crate::refusals;
 use crate::report::Report;
 use crate::rivals::{Rival, Stage};
@@ -110,8 +112,24 @@ pub fn run(plan: &Plan) -> ExitCode {
     let refusals = refusals::run(&large, plan.refusals);
     println!("measured refusals");
     let conversions = convert::run_times(place.path(), plan.conversions);
-    let report =
-        Report { owners, file_system, fsync, busy, rivals, gate, loads, refusals, conversions, resident, bytes };
+    let photographs = photograph::measure(place.path(), plan.conversions);
+    println!("measured conversions");
+    let bulk = Bulk::measure(&stage.user, place.path());
+    let report = Report {
+        owners,
+        file_system,
+        fsync,
+        busy,
+        rivals,
+        gate,
+        loads,
+        refusals,
+        conversions,
+        photographs,
+        bulk,
+        resident,
+        bytes,
+    };
     report.print();
     report.write(folder().parent().expect("…/target/PROFILE"));
     if report.goals().iter().all(|goal| goal.reached) { ExitCode::SUCCESS } else { ExitCode::from(1) }
