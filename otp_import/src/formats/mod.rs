@@ -1,7 +1,7 @@
 //! One module for each format, or for formats that are nearly one.
 
 mod csv;
-mod hex;
+pub(crate) mod hex;
 mod json;
 mod keepass;
 mod libpam;
