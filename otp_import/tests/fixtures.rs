@@ -19,7 +19,6 @@ const NOT_YET: &[&str] = &[
     "authy-xml-encrypted",
     "battlenet-xml",
     "freeotp-v2-backup",
-    "kdbx",
     "proton-pass-zip",
     "pskc-encrypted",
     "totp-authenticator",

@@ -14,8 +14,10 @@ pub(super) type Key<const N: usize> = Zeroizing<[u8; N]>;
 pub(super) const MEMORY: u64 = 208 << 20;
 /// Rounds of PBKDF2 at most: some five seconds.
 const ROUNDS: u32 = 5_000_000;
-/// Passes of Argon2 and lanes at most.
-const PASSES: u32 = 64;
+/// Bytes that all passes of Argon2 go over, at most: some ten seconds.
+const WORK: u64 = 8 << 30;
+/// Its lanes, at most.
+const LANES: u32 = 64;
 
 const COSTS: Fault = Fault::Form("the costs of its key");
 
@@ -58,7 +60,8 @@ impl Costs {
 
 pub(super) fn argon2<const N: usize>(password: &[u8], salt: &[u8], costs: Costs) -> Result<Key<N>, Fault> {
     let Costs { algorithm, version, memory, passes, lanes } = costs;
-    if u64::from(memory) * 1024 > MEMORY || passes > PASSES || lanes > PASSES {
+    let bytes = u64::from(memory) * 1024;
+    if bytes > MEMORY || bytes.saturating_mul(passes.into()) > WORK || lanes > LANES {
         return Err(Fault::Costly);
     }
     let params = Params::new(memory, passes, lanes, Some(N)).map_err(|_| COSTS)?;

@@ -6,6 +6,9 @@ mod andotp;
 mod bitwarden;
 mod cipher;
 mod ente;
+mod kdbx;
+mod kdbx_header;
+mod kdbx_values;
 mod kdf;
 mod proton;
 mod stratum;
@@ -24,6 +27,7 @@ pub const LOCKED: &[&dyn Locked] = &[
     &andotp::AndOtp,
     &bitwarden::Bitwarden,
     &ente::Ente,
+    &kdbx::Kdbx,
     &proton::Proton,
     &stratum::Strong,
     &stratum::Legacy,

@@ -94,7 +94,7 @@ fn message(socket: &impl AsFd) -> io::Result<Option<(pipe::File, Vec<OwnedFd>)>>
     let whole = !received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
     let text = bytes.get(..received.bytes).filter(|_| whole).unwrap_or_default();
     let file: pipe::File = serde_json::from_slice(text).map_err(|_| bad("a message is not about a file"))?;
-    if file.parts.len() != descriptors.len() || file.parts.first() != Some(&Part::Main) {
+    if file.parts.len() != descriptors.len() || !matches!(file.parts[..], [Part::Main, ..] | [Part::Password]) {
         return Err(bad("a message does not have the descriptors that it speaks of"));
     }
     Ok(Some((file, descriptors)))
