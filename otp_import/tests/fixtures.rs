@@ -12,19 +12,7 @@ use otp_import::{Entry, Kind, Source, read};
 use serde_json::Value;
 
 /// Formats in the manifest that nothing here reads yet.
-const NOT_YET: &[&str] = &[
-    "1password-1pux",
-    "authenticator-plus-db",
-    "authenticator-plus-zip",
-    "authy-xml-encrypted",
-    "battlenet-xml",
-    "freeotp-v2-backup",
-    "proton-pass-zip",
-    "pskc-encrypted",
-    "totp-authenticator",
-    "totp-cli-yaml",
-    "winauth-zip",
-];
+const NOT_YET: &[&str] = &["authenticator-plus-db", "authy-xml-encrypted", "freeotp-v2-backup", "pskc-encrypted"];
 
 fn folder() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/import/fixtures");

@@ -3,6 +3,7 @@
 
 mod aegis;
 mod andotp;
+mod archive;
 mod bitwarden;
 mod cipher;
 mod ente;
@@ -12,6 +13,7 @@ mod kdbx_values;
 mod kdf;
 mod proton;
 mod stratum;
+mod totp_authenticator;
 mod two_fas;
 
 use std::fmt;
@@ -25,6 +27,7 @@ use crate::{Error, Source};
 pub const LOCKED: &[&dyn Locked] = &[
     &aegis::Aegis,
     &andotp::AndOtp,
+    &archive::Archive,
     &bitwarden::Bitwarden,
     &ente::Ente,
     &kdbx::Kdbx,
@@ -47,6 +50,11 @@ pub trait Locked: Sync {
 
     /// Whether `source` looks like it. Cheap, and never wrong about another format.
     fn recognises(&self, source: &Source) -> bool;
+
+    /// Whether it opens with a password only.
+    fn needs_password(&self, _source: &Source) -> bool {
+        true
+    }
 
     /// Opens it.
     ///
@@ -82,9 +90,10 @@ impl fmt::Display for Fault {
 /// When it can't be opened, [`Error::locked`] where only the password is missing.
 pub(crate) fn open(source: &Source) -> Result<Option<(&'static str, Plain)>, Error> {
     let Some(kind) = LOCKED.iter().find(|kind| kind.recognises(source)) else { return Ok(None) };
-    let Some(password) = source.password else {
+    if source.password.is_none() && kind.needs_password(source) {
         return Err(source.error(format!("encrypted with a password ({})", kind.name())).locked());
-    };
+    }
+    let password = source.password.unwrap_or_default();
     match kind.open(source, password) {
         Ok(plain) => Ok(Some((kind.name(), plain))),
         Err(fault @ Fault::Password) => Err(source.error(fault)),
@@ -92,8 +101,11 @@ pub(crate) fn open(source: &Source) -> Result<Option<(&'static str, Plain)>, Err
     }
 }
 
-/// Opens what nothing tells, for whoever gives a password.
+/// Opens what nothing tells but its content.
 pub(crate) fn open_unmarked(source: &Source) -> Option<(&'static str, Plain)> {
+    if let Some(plain) = totp_authenticator::open(source.bytes, source.password) {
+        return Some(("totp-authenticator", plain));
+    }
     Some(("andotp-encrypted-old", andotp::open_old(source.bytes, source.password?)?))
 }
 
