@@ -2,7 +2,7 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use sha1::Sha1;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use super::Fault;
@@ -26,6 +26,7 @@ const COSTS: Fault = Fault::Form("the costs of its key");
 pub(super) enum Prf {
     Sha1,
     Sha256,
+    Sha512,
 }
 
 pub(super) fn pbkdf2<const N: usize>(prf: Prf, password: &[u8], salt: &[u8], rounds: u32) -> Result<Key<N>, Fault> {
@@ -36,6 +37,7 @@ pub(super) fn pbkdf2<const N: usize>(prf: Prf, password: &[u8], salt: &[u8], rou
     match prf {
         Prf::Sha1 => pbkdf2::pbkdf2_hmac::<Sha1>(password, salt, rounds, &mut key[..]),
         Prf::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, rounds, &mut key[..]),
+        Prf::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, salt, rounds, &mut key[..]),
     }
     Ok(key)
 }

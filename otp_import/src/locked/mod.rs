@@ -4,9 +4,11 @@
 mod aegis;
 mod andotp;
 mod archive;
+pub(crate) mod authy;
 mod bitwarden;
 mod cipher;
 mod ente;
+mod free_otp;
 mod kdbx;
 mod kdbx_header;
 mod kdbx_values;
@@ -30,6 +32,7 @@ pub const LOCKED: &[&dyn Locked] = &[
     &archive::Archive,
     &bitwarden::Bitwarden,
     &ente::Ente,
+    &free_otp::FreeOtp,
     &kdbx::Kdbx,
     &proton::Proton,
     &stratum::Strong,

@@ -371,7 +371,7 @@ pub(crate) const AUTHY: Json = Json {
                 .map(Some);
         }
         if value.get("decryptedSecret").is_none() {
-            return Err("the secret is encrypted with the backup password".to_owned());
+            return Err("the secret is encrypted with another password".to_owned());
         }
         let mut entry = Draft { digits, ..draft("totp", base32(value, "decryptedSecret")?) }.entry()?;
         entry.set_label(text(value, "originalIssuer"), either(text(value, "originalName"), text(value, "name")));
