@@ -1,7 +1,7 @@
 //! The ciphers that nearly all of them take.
 
 use aes::Aes256;
-use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::block_padding::{NoPadding, Pkcs7};
 use aes::cipher::{BlockDecryptMut, KeyIvInit, StreamCipher};
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -25,6 +25,13 @@ pub(super) fn cbc(key: &[u8; 32], iv: &[u8], sealed: &[u8]) -> Result<Plain, Fau
     let decryptor = cbc::Decryptor::<Aes256>::new_from_slices(key, iv).map_err(|_| Fault::Form("its vector"))?;
     let opened = decryptor.decrypt_padded_vec_mut::<Pkcs7>(sealed);
     opened.map(Zeroizing::new).map_err(|_| Fault::Password)
+}
+
+/// AES-256-CBC of whole blocks.
+pub(super) fn cbc_blocks(key: &[u8; 32], iv: &[u8], sealed: &[u8]) -> Result<Plain, Fault> {
+    let decryptor = cbc::Decryptor::<Aes256>::new_from_slices(key, iv).map_err(|_| Fault::Form("its vector"))?;
+    let opened = decryptor.decrypt_padded_vec_mut::<NoPadding>(sealed);
+    opened.map(Zeroizing::new).map_err(|_| Fault::Form("its blocks"))
 }
 
 /// ChaCha20 (RFC 8439 §2.4); what it locks is checked by an HMAC elsewhere.

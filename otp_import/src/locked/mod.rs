@@ -14,6 +14,7 @@ mod kdbx_header;
 mod kdbx_values;
 mod kdf;
 mod proton;
+mod sqlcipher;
 mod stratum;
 mod totp_authenticator;
 mod two_fas;
@@ -109,7 +110,9 @@ pub(crate) fn open_unmarked(source: &Source) -> Option<(&'static str, Plain)> {
     if let Some(plain) = totp_authenticator::open(source.bytes, source.password) {
         return Some(("totp-authenticator", plain));
     }
-    Some(("andotp-encrypted-old", andotp::open_old(source.bytes, source.password?)?))
+    let password = source.password?;
+    let old = || Some(("andotp-encrypted-old", andotp::open_old(source.bytes, password)?));
+    old().or_else(|| Some(("authenticator-plus-db", sqlcipher::open(source.bytes, password)?)))
 }
 
 /// Whether `source` is JSON with all these words in it.
