@@ -118,7 +118,6 @@ bench:
 	@$(CARGO) build --locked --release $(PROGRAMS)
 	@$(CARGO) build --locked --release -p oathgate_tests --bin bench
 	@$(OUT)/bench $(BENCH)
-	@$(CARGO) run --locked --release --quiet -p otp_import --example photograph
 
 # Installs what `make build` made and builds nothing: root may have no cargo.
 install:

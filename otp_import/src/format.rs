@@ -1,7 +1,8 @@
 //! Which format is it? Told by the content, never by the name.
 
-use crate::formats;
+use crate::locked::Plain;
 use crate::{Error, Parsed, Zone};
+use crate::{formats, locked};
 
 /// The largest file in bytes that is read.
 pub const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -19,6 +20,8 @@ pub struct Source<'a> {
     pub wal: Option<&'a [u8]>,
     /// The content of a database's rollback journal (`-journal`).
     pub journal: Option<&'a [u8]>,
+    /// What opens it where it is locked; UTF-8.
+    pub password: Option<&'a [u8]>,
     /// In which zone local times are; UTC where that isn't known.
     pub zone: Option<&'a Zone>,
 }
@@ -27,7 +30,7 @@ impl Source<'_> {
     /// A file that stands alone.
     #[must_use]
     pub fn of<'a>(name: &'a str, bytes: &'a [u8]) -> Source<'a> {
-        Source { name, bytes, wal: None, journal: None, zone: None }
+        Source { name, bytes, wal: None, journal: None, password: None, zone: None }
     }
 
     /// An error about this file.
@@ -72,19 +75,39 @@ pub const FORMATS: &[&dyn Format] = formats::ALL;
 pub fn read(sources: &[Source]) -> Result<Parsed, Error> {
     let mut parsed = Parsed::default();
     for source in sources {
-        let format = recognise(source)?;
+        let name = match opened(source)? {
+            Some((name, plain)) => {
+                let inside = Source { bytes: &plain, ..*source };
+                recognise(&inside)?.parse(&inside, &mut parsed)?;
+                name
+            }
+            None => read_plain(source, &mut parsed)?,
+        };
         match parsed.format.as_str() {
-            "" => parsed.format = format.name().to_owned(),
-            same if same == format.name() => {}
+            "" => parsed.format = name.to_owned(),
+            same if same == name => {}
             _ => parsed.format = "mixed".to_owned(),
         }
-        if source.bytes.trim_ascii().is_empty() {
-            parsed.empty.push(source.name.to_owned());
-        }
-        format.parse(source, &mut parsed)?;
     }
     parsed.note_missing_parts();
     Ok(parsed)
+}
+
+/// What is in `source`, where it is locked.
+fn opened(source: &Source) -> Result<Option<(&'static str, Plain)>, Error> {
+    match locked::open(source)? {
+        None if recognise(source).is_err() => Ok(locked::open_unmarked(source)),
+        opened => Ok(opened),
+    }
+}
+
+fn read_plain(source: &Source, parsed: &mut Parsed) -> Result<&'static str, Error> {
+    let format = recognise(source)?;
+    if source.bytes.trim_ascii().is_empty() {
+        parsed.empty.push(source.name.to_owned());
+    }
+    format.parse(source, parsed)?;
+    Ok(format.name())
 }
 
 fn recognise<'a>(source: &Source) -> Result<&'a dyn Format, Error> {

@@ -58,12 +58,21 @@ pub struct Error {
     pub reason: String,
     /// What to do, where that is known.
     pub hint: Option<String>,
+    /// Only a password is missing.
+    #[serde(default)]
+    pub locked: bool,
 }
 
 impl Error {
     /// An error about `file`.
     pub fn new(file: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self { file: file.into(), reason: reason.to_string(), hint: None }
+        Self { file: file.into(), reason: reason.to_string(), hint: None, locked: false }
+    }
+
+    /// Only a password is missing.
+    pub(crate) fn locked(mut self) -> Self {
+        self.locked = true;
+        self
     }
 
     /// Says what to do.

@@ -3,7 +3,7 @@
 //! `oathgate-import` has a socket (SOCK_SEQPACKET) as its standard input. Each
 //! message there is one file: a [`File`] as JSON, and with it the descriptors
 //! of its parts (SCM_RIGHTS), opened by the caller. After the last one the
-//! caller shuts its side down, and reads one [`Answer`] as JSON from the
+//! caller shuts its side down (a message with a password is no file), and reads one [`Answer`] as JSON from the
 //! standard output. There are secrets in it: both sides wipe their buffers.
 
 use std::io::{self, Write};
@@ -44,7 +44,12 @@ pub enum Part {
     Shm,
     /// A database's `-journal`.
     Journal,
+    /// No file, but the password for all that are locked: what a pipe holds.
+    Password,
 }
+
+/// The longest password, in bytes.
+pub const MAX_PASSWORD: usize = 1024;
 
 /// What came of it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

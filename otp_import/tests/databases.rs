@@ -43,7 +43,14 @@ impl Phone {
 fn read_with_logs(path: &Path) -> Result<Parsed, Error> {
     let beside = |suffix: &str| std::fs::read(format!("{}{suffix}", path.display())).ok();
     let (bytes, wal, journal) = (std::fs::read(path).unwrap(), beside("-wal"), beside("-journal"));
-    read(&[Source { name: "databases", bytes: &bytes, wal: wal.as_deref(), journal: journal.as_deref(), zone: None }])
+    read(&[Source {
+        name: "databases",
+        bytes: &bytes,
+        wal: wal.as_deref(),
+        journal: journal.as_deref(),
+        password: None,
+        zone: None,
+    }])
 }
 
 fn names(parsed: &Parsed) -> Vec<&str> {
@@ -77,13 +84,15 @@ fn what_was_never_committed_does_not_count() {
     let bytes = std::fs::read(phone.path()).unwrap();
     let cut = &log[..log.len() - 1];
     for (log, expected) in [(cut, 1), (&log[..committed as usize], 1), (&log[..], 2)] {
-        let source = Source { name: "databases", bytes: &bytes, wal: Some(log), journal: None, zone: None };
+        let source =
+            Source { name: "databases", bytes: &bytes, wal: Some(log), journal: None, password: None, zone: None };
         assert_eq!(read(&[source]).unwrap().entries.len(), expected);
     }
     // One flipped bit ends what counts; and says so where nothing is left.
     let mut flipped = log.clone();
     flipped[40] ^= 1;
-    let source = Source { name: "databases", bytes: &bytes, wal: Some(&flipped), journal: None, zone: None };
+    let source =
+        Source { name: "databases", bytes: &bytes, wal: Some(&flipped), journal: None, password: None, zone: None };
     let read = read(&[source]);
     assert!(read.is_err() || read.is_ok_and(|parsed| parsed.notes.iter().any(|note| note.contains("-wal"))));
 }
@@ -210,6 +219,13 @@ fn no_damage_makes_it_panic() {
         let (mut bytes, mut log) = (bytes.clone(), log.clone());
         bytes[place % 100] ^= 0xff;
         log[place] ^= 0xff;
-        let _ = read(&[Source { name: "databases", bytes: &bytes, wal: Some(&log), journal: Some(&log), zone: None }]);
+        let _ = read(&[Source {
+            name: "databases",
+            bytes: &bytes,
+            wal: Some(&log),
+            journal: Some(&log),
+            password: None,
+            zone: None,
+        }]);
     }
 }

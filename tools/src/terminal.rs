@@ -45,13 +45,11 @@ pub struct Console;
 
 impl Person for Console {
     fn code(&self, prompt: &str) -> Typed {
-        let Some(tty) = open() else { return Typed::NoTerminal };
-        // Without control over the echo there is no asking.
-        let Ok(_quiet) = Quiet::new(&tty) else { return Typed::NoTerminal };
-        write(&tty, prompt);
-        let typed = read_line(&tty);
-        write(&tty, "\n");
-        typed
+        match asked(prompt) {
+            None => Typed::NoTerminal,
+            Some(None) => Typed::Cancelled,
+            Some(Some(line)) => Typed::Code(line.text()),
+        }
     }
 
     fn answer(&self, question: &str) -> Option<String> {
@@ -75,6 +73,24 @@ impl Person for Console {
         write(&tty, if agreed { "yes\n" } else { "no\n" });
         Some(agreed)
     }
+}
+
+/// A password, without echo; none where nobody answers.
+pub fn password(prompt: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let line = asked(prompt)??;
+    Some(Zeroizing::new(line.bytes.get(..line.length)?.to_vec()))
+}
+
+/// Asks without echo: `None` where there is nobody, and within that where it
+/// is cancelled.
+fn asked(prompt: &str) -> Option<Option<Line>> {
+    let tty = open()?;
+    // Without control over the echo there is no asking.
+    let _quiet = Quiet::new(&tty).ok()?;
+    write(&tty, prompt);
+    let typed = read_line(&tty);
+    write(&tty, "\n");
+    Some(typed)
 }
 
 fn open() -> Option<OwnedFd> {
@@ -112,19 +128,19 @@ impl Drop for Quiet<'_> {
     }
 }
 
-fn read_line(tty: &OwnedFd) -> Typed {
+fn read_line(tty: &OwnedFd) -> Option<Line> {
     let mut byte = Zeroizing::new([0_u8; 1]);
     let mut line = Line::default();
     loop {
         match rustix::io::read(tty, &mut byte[..]) {
             Err(Errno::INTR) => continue,
-            Ok(0) | Err(_) => return Typed::Cancelled,
+            Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
         match byte[0] {
-            b'\r' | b'\n' => return Typed::Code(line.text()),
+            b'\r' | b'\n' => return Some(line),
             // ^C ^D ^Z ^\
-            0x03 | 0x04 | 0x1a | 0x1c => return Typed::Cancelled,
+            0x03 | 0x04 | 0x1a | 0x1c => return None,
             key => line.key(key),
         }
     }
@@ -132,13 +148,13 @@ fn read_line(tty: &OwnedFd) -> Typed {
 
 /// A line that is being typed, in a place that never moves and is wiped.
 struct Line {
-    bytes: Zeroizing<[u8; 128]>,
+    bytes: Zeroizing<[u8; 256]>,
     length: usize,
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { bytes: Zeroizing::new([0; 128]), length: 0 }
+        Self { bytes: Zeroizing::new([0; 256]), length: 0 }
     }
 }
 
@@ -153,7 +169,7 @@ impl Line {
                 *place = key;
                 self.length += 1;
             }
-            // Full: longer than any code, so whatever else is typed it is none.
+            // Full: longer than any code and what we take for a password, so whatever else is typed it is none.
             (_, None) => {}
         }
     }
@@ -175,7 +191,7 @@ mod tests {
             (b"12\x7f\x08\x08345", "345"),
             (b"999\x15123", "123"),
             (b"12\xff", ""),
-            (&long, &"1".repeat(128)),
+            (&long, &"1".repeat(256)),
         ];
         for (keys, text) in table {
             let mut line = Line::default();

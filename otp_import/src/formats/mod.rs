@@ -1,7 +1,8 @@
 //! One module for each format, or for formats that are nearly one.
 
+mod battlenet;
 mod csv;
-mod hex;
+pub(crate) mod hex;
 mod json;
 mod keepass;
 mod libpam;
@@ -9,6 +10,7 @@ mod lines;
 mod migration;
 mod picture;
 mod sqlite;
+mod totp_cli;
 mod uris;
 mod users_oath;
 mod xml;
@@ -20,6 +22,8 @@ pub(crate) const ALL: &[&dyn Format] = &[
     &sqlite::GoogleAuthenticator,
     &sqlite::MicrosoftAuthenticator,
     &picture::Picture,
+    &json::ONE_PASSWORD,
+    &json::PROTON_PASS,
     &json::AEGIS,
     &json::ANDOTP,
     &json::BITWARDEN,
@@ -32,6 +36,8 @@ pub(crate) const ALL: &[&dyn Format] = &[
     &json::STEAM,
     &json::STRATUM,
     &json::TWO_FAS,
+    &json::TOTP_AUTHENTICATOR,
+    &battlenet::BattleNet,
     &xml::FREEOTP,
     &xml::AUTHY_SETTINGS,
     &keepass::KeePass,
@@ -41,6 +47,7 @@ pub(crate) const ALL: &[&dyn Format] = &[
     &migration::Migration,
     &lines::Gauth,
     &lines::TwoFactor,
+    &totp_cli::TotpCli,
     &uris::Uris,
     &users_oath::UsersOath,
 ];

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::json::{AUTHY, FREEOTP_PLUS, Json};
 use crate::entry::Kind;
 use crate::hash::Hash;
+use crate::locked::{Fault, authy};
 use crate::{Entry, Error, Format, Parsed, Source};
 
 /// The namespace of PSKC.
@@ -31,7 +32,7 @@ pub(crate) const FREEOTP: Settings =
 
 pub(crate) const AUTHY_SETTINGS: Settings = Settings {
     name: "authy-xml",
-    title: "Authy's settings on a phone, not encrypted",
+    title: "Authy's settings on a phone",
     mark: "com.authy.storage.tokens",
     json: &AUTHY,
 };
@@ -65,6 +66,7 @@ impl Format for Settings {
     }
 
     fn parse(&self, source: &Source, parsed: &mut Parsed) -> Result<(), Error> {
+        let (mut readable, mut locked) = (false, false);
         with_root(source, |map| {
             let texts = map.children().filter(|node| node.has_tag_name("string"));
             let names: Vec<(&str, &str)> = texts
@@ -73,12 +75,24 @@ impl Format for Settings {
                 .collect();
             for (name, text) in names {
                 match serde_json::from_str::<Value>(text) {
-                    Ok(Value::Array(values)) => self.json.take(source, &values.iter().collect::<Vec<_>>(), parsed),
+                    Ok(Value::Array(mut values)) => {
+                        for value in values.iter_mut().filter(|value| authy::is_locked(value)) {
+                            source.password.into_iter().for_each(|password| authy::unlock(value, password));
+                        }
+                        locked |= values.iter().any(authy::is_locked);
+                        readable |= !values.iter().all(authy::is_locked);
+                        self.json.take(source, &values.iter().collect::<Vec<_>>(), parsed);
+                    }
                     Ok(value) => self.json.take(source, &[&value], parsed),
                     Err(_) => parsed.skip(source.name, None, name, "broken JSON, or encrypted"),
                 }
             }
-        })
+        })?;
+        match source.password {
+            None if locked && !readable => Err(source.error("encrypted with a password (authy-xml)").locked()),
+            Some(_) if locked && !readable => Err(source.error(Fault::Password)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! How fast is it? `make bench` measures, in one run and on one file system,
 //! whole PAM transactions against other modules, and what the verifier does
 //! with many clients and large stores, how alike its refusals are, and what
-//! `oathgate convert` and `oathgate import --homes` take. Only ratios carry over to other machines.
+//! `oathgate convert`, `oathgate import --homes` and a bulk import take. Only ratios carry over to
+//! other machines.
 //!
 //! `bench [--quick|--verifier]`; results go to `bench.json` and `bench.svg` beside the
 //! build's folders.
 
+mod bulk;
+#[path = "../../../otp_import/tests/camera/mod.rs"]
+mod camera;
 mod convert;
 mod disk;
 mod gate;
@@ -15,6 +19,7 @@ mod load;
 mod numbers;
 mod pam;
 mod people;
+mod photograph;
 mod plan;
 mod plot;
 mod refusals;

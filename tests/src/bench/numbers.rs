@@ -45,6 +45,10 @@ impl Series {
         self.quantile(0.99)
     }
 
+    pub fn most(&self) -> f64 {
+        self.quantile(1.0)
+    }
+
     fn quantile(&self, part: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);

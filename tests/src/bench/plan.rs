@@ -11,12 +11,14 @@ use oathgate_tests::sshd::id;
 use otp_wire::socket::timespec;
 use rustix::event::poll;
 
+use crate::bulk::Bulk;
 use crate::convert;
 use crate::disk;
 use crate::gate::Gate;
 use crate::homes;
 use crate::load::{self, Load};
 use crate::numbers::{Series, commas};
+use crate::photograph;
 use crate::refusals;
 use crate::report::Report;
 use crate::rivals::{Rival, Stage};
@@ -112,6 +114,9 @@ pub fn run(plan: &Plan) -> ExitCode {
     println!("measured refusals");
     let conversions = convert::run_times(place.path(), plan.conversions);
     let imports = homes::import(place.path(), plan.conversions);
+    let photographs = photograph::measure(place.path(), plan.conversions);
+    println!("measured conversions");
+    let bulk = Bulk::measure(&stage.user, place.path());
     let report = Report {
         owners,
         file_system,
@@ -123,6 +128,8 @@ pub fn run(plan: &Plan) -> ExitCode {
         refusals,
         conversions,
         imports,
+        photographs,
+        bulk,
         resident,
         bytes,
     };

@@ -7,11 +7,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::bulk::Bulk;
 use crate::convert;
 use crate::gate::Gate;
 use crate::goals::{self, Goal};
 use crate::homes;
 use crate::numbers::{Series, commas, round, shown};
+use crate::photograph::Photograph;
 use crate::plan::Pair;
 use crate::plot;
 use crate::refusals::{self, Kind};
@@ -33,6 +35,10 @@ pub struct Report {
     pub conversions: Series,
     /// `oathgate import` of many homes; empty where that can't be measured.
     pub imports: Series,
+    /// The same of photographs.
+    pub photographs: Vec<Photograph>,
+    /// An import of many people, where it was measured.
+    pub bulk: Option<Bulk>,
     /// Memory of the verifier with the largest store, in KiB: at rest, and at most.
     pub resident: (usize, usize),
     /// Owners in the largest store.
@@ -75,6 +81,9 @@ impl Report {
         }
         self.print_loads();
         self.print_refusals();
+        println!("\nPhotographs of 12 megapixels");
+        self.photographs.iter().for_each(Photograph::print);
+        self.bulk.iter().for_each(Bulk::print);
         let (rest, most) = self.resident;
         let store = commas(usize::try_from(self.bytes / 1_000_000).unwrap_or(0));
         let owners = commas(self.owners);
@@ -195,6 +204,8 @@ impl Report {
             "refusals": refusals.collect::<Vec<_>>(), "refusals_longest_of_shortest_median": refusals::spread(&self.refusals),
             "convert_uris": convert::ENTRIES, "convert": self.conversions.json(),
             "import_homes": homes::HOMES, "import": self.imports.json(),
+            "photographs": self.photographs.iter().map(Photograph::json).collect::<Vec<_>>(),
+            "bulk": self.bulk.as_ref().map(Bulk::json),
             "resident_kb": self.resident.0, "resident_at_most_kb": self.resident.1, "store_bytes": self.bytes,
             "goals": goals.collect::<Vec<_>>(),
         })

@@ -9,6 +9,7 @@ mod export;
 mod forms;
 mod homes;
 mod import;
+mod locked;
 mod migrate;
 mod others;
 mod world;

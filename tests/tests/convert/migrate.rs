@@ -205,3 +205,44 @@ fn what_is_not_understood_changes_nothing() {
     assert_eq!(fs::read_dir(&stacks).unwrap().count(), 2);
     assert!(fs::read_to_string(stacks.join("su")).unwrap().contains("google"));
 }
+
+/// `TYPE USER PIN HEX` of the person with this number.
+fn row(person: &str, number: u32, rest: &str) -> String {
+    let secret = Secret::from_base32(&secret(number)).unwrap();
+    let hex: String = secret.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("HOTP\t{person}\t-\t{hex}{rest}\n")
+}
+
+#[test]
+fn everybody_of_a_users_oath_or_nobody() {
+    let Some(folder) = inside("migrate::everybody_of_a_users_oath_or_nobody", &["ann", "bob"]) else { return };
+    let migration = begin(&folder, &[]);
+    let users = folder.join("users.oath");
+    let import = |text: String| {
+        fs::write(&users, text).unwrap();
+        let words = ["import", users.to_str().unwrap(), "--everybody"];
+        oathgate(&migration.world, &migration.service, &words, b"")
+    };
+    let (ann, bob) = (row("ann", 1, "\t3"), row("bob", 2, ""));
+    for (bad, why) in [
+        (row("gone", 3, ""), "gone: no account"),
+        (row("ann", 1, ""), "ann"),
+        ("HOTP\teve\t-\txyz\n".to_owned(), "can't be read"),
+        ("HOTP\teve\t-\t00\n".to_owned(), "eve: "),
+    ] {
+        let refused = import(format!("{ann}{bob}{bad}"));
+        assert!(refused.code() == Some(1) && refused.stderr.contains(why), "{}", refused.stderr);
+        assert!(!migration.verify("bob", &code(&secret(2), 0)), "nobody came in beside {bad}");
+    }
+    let done = import(format!("{ann}{bob}"));
+    assert_eq!((done.code(), done.stderr.as_str()), (Some(0), ""), "{}", done.text());
+    assert!(migration.verify("ann", &code(&secret(1), 3)) && migration.verify("bob", &code(&secret(2), 0)));
+    let again = import(format!("{ann}{bob}"));
+    assert!(again.code() == Some(0) && again.text().contains("2 were enrolled before"), "{}", again.text());
+    let more = import(format!("{ann}{bob}{}", row("bob", 4, "")));
+    assert_eq!(more.code(), Some(0), "{}", more.stderr);
+    assert!(migration.verify("bob", &code(&secret(4), 0)) && !migration.verify("bob", &code(&secret(2), 0)));
+    let other =
+        oathgate(&migration.world, &migration.service, &["import", "x", "--everybody", "--account", "ann"], b"");
+    assert_eq!(other.code(), Some(2), "{}", other.stderr);
+}

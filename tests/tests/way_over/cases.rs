@@ -188,6 +188,7 @@ fn service(folder: &Path) -> Service {
         place: String::new(),
         connection_grants: true,
         keys_reader: None,
+        delegates: vec![],
         syslog: false,
     };
     Service::new(Box::new(store), keys, settings)

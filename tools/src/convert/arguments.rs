@@ -30,10 +30,21 @@ pub struct Convert {
     pub select: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub locked: Locked,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub form: Form,
     /// List the formats that are read
     #[arg(long, exclusive = true)]
     pub formats: bool,
+}
+
+/// How exports are opened that are locked.
+#[derive(Debug, Default, Args)]
+pub struct Locked {
+    /// The password of a locked export is the first line of this file [default: asked for at the terminal]
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// How entries are written, beside the target.
@@ -147,6 +158,9 @@ pub struct Import {
     pub allow_weak: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub locked: Locked,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub json: Json,
 }
 
@@ -163,6 +177,7 @@ impl Import {
             ssh_key: None,
             label: None,
             allow_weak,
+            locked: Locked::default(),
             json: Json::default(),
         }
     }

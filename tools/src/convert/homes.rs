@@ -137,7 +137,7 @@ pub fn all(client: &Client, people: &[Line], arguments: &Import, look_only: bool
     for (number, person) in people.iter().enumerate() {
         progress.show(number, people.len());
         match open_home(person)? {
-            Ok(Some(file)) => pending.push_back((person, reader::begin(vec![file])?)),
+            Ok(Some(file)) => pending.push_back((person, reader::begin(vec![file], None)?)),
             Ok(None) => homes.push(home(person, State::Absent, vec![])),
             Err((state, reason)) => homes.push(home(person, state, vec![reason])),
         }
@@ -163,7 +163,7 @@ fn next(
     look_only: bool,
 ) -> Result<Option<Home>, Failure> {
     let Some((person, reading)) = pending.pop_front() else { return Ok(None) };
-    let entry = match reading.end().and_then(|parsed| only(parsed, arguments.allow_weak)) {
+    let entry = match reading.all().and_then(|parsed| only(parsed, arguments.allow_weak)) {
         Ok(entry) => entry,
         // Whatever is wrong with it is the file's fault, and stops nobody else's.
         Err(failure) => return Ok(Some(home(person, State::Skipped, vec![failure.what]))),

@@ -42,7 +42,7 @@ pub fn run<'a>(
     if arguments.everybody {
         return users_file::everybody(&client()?, arguments, out);
     }
-    let parsed = reader::read(&arguments.files)?;
+    let parsed = reader::read(&arguments.files, &arguments.locked)?;
     show::remarks(&parsed);
     let chosen = chosen(&parsed, &arguments.select, &Console, out)?;
     if let (true, Some(file)) = (chosen.is_empty(), parsed.empty.first()) {

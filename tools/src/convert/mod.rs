@@ -7,6 +7,7 @@ pub mod export;
 pub mod homes;
 pub mod import;
 mod open;
+mod password;
 mod private;
 mod reader;
 mod rights;
@@ -15,7 +16,7 @@ mod show;
 pub mod users_file;
 
 use otp_import::write::{self, Written};
-use otp_import::{Entry, FORMATS, Parsed};
+use otp_import::{Entry, FORMATS, LOCKED, Parsed};
 use zeroize::Zeroizing;
 
 use arguments::{Convert, Form, Target};
@@ -32,7 +33,7 @@ pub fn run(arguments: &Convert, out: &mut Output) -> Result<(), Failure> {
     if arguments.formats {
         return formats(out);
     }
-    let parsed = reader::read(&arguments.files)?;
+    let parsed = reader::read(&arguments.files, &arguments.locked)?;
     let entries = select(&parsed, &arguments.select)?;
     write(&arguments.form, arguments.to, &parsed, &entries, out)
 }
@@ -80,8 +81,9 @@ fn pictures(form: &Form, to: Target, parsed: &Parsed, entries: &[Numbered], out:
 }
 
 fn formats(out: &mut Output) -> Result<(), Failure> {
+    let locked = LOCKED.iter().map(|kind| vec![kind.name().to_owned(), kind.title().to_owned()]);
     let rows: Vec<Vec<String>> =
-        FORMATS.iter().map(|format| vec![format.name().to_owned(), format.title().to_owned()]).collect();
+        FORMATS.iter().map(|format| vec![format.name().to_owned(), format.title().to_owned()]).chain(locked).collect();
     out.print(&table(&["FORMAT", "WRITTEN BY"], &rows))
 }
 

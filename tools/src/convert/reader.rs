@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IoSlice, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use otp_import::format::MAX_FILES;
@@ -14,26 +14,50 @@ use otp_import::{Error, Parsed};
 use otp_wire::frame::reserve;
 use otp_wire::socket::timespec;
 use otp_wire::spawn::beside_caller;
+use otp_wire::syslog::escape;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg, socketpair,
 };
 use zeroize::Zeroizing;
 
+use super::arguments::Locked;
 use super::open::{self, Opened};
+use super::password::{self, Password};
 use crate::error::Failure;
 use crate::progress::{Progress, STEP};
+use crate::terminal;
 
 /// Reads files; all of them, or none.
 ///
 /// # Errors
 /// When one can't be read, which is named, or the program is missing.
-pub fn read(paths: &[PathBuf]) -> Result<Parsed, Failure> {
+pub fn read(paths: &[PathBuf], locked: &Locked) -> Result<Parsed, Failure> {
     if paths.len() > MAX_FILES {
         return Err(Failure::usage(format!("{} files; at most {MAX_FILES} are read at once", paths.len())));
     }
-    let opened = paths.iter().map(|path| open::open(path)).collect::<Result<Vec<_>, _>>()?;
-    begin(opened)?.end()
+    let begun = |password: Option<&Password>| {
+        begin(paths.iter().map(|path| open::open(path)).collect::<Result<_, _>>()?, password)
+    };
+    let given = locked.password_file.as_deref().map(password::of_file).transpose()?;
+    let (file, failure) = match begun(given.as_ref())?.end()? {
+        Came::Parsed(parsed) => return Ok(parsed),
+        Came::Locked(file, failure) => (file, failure),
+    };
+    // What came through a pipe has gone by.
+    let again = !paths.iter().any(|path| path == Path::new("-"));
+    let typed = again.then(|| terminal::password(&format!("Password for {}: ", escape(&file)))).flatten();
+    begun(Some(&typed.ok_or(failure)?))?.all()
+}
+
+/// What is said where nobody can be asked for a password.
+const WHERE: &str = "type the password at a terminal, or name a file that holds it with --password-file";
+
+/// What came of reading.
+enum Came {
+    Parsed(Parsed),
+    /// This file is locked, and there was no password.
+    Locked(String, Failure),
 }
 
 /// Files that are being read.
@@ -43,9 +67,10 @@ pub struct Reading(Started);
 ///
 /// # Errors
 /// When the program is missing.
-pub fn begin(opened: Vec<Opened>) -> Result<Reading, Failure> {
+pub fn begin(opened: Vec<Opened>, password: Option<&Password>) -> Result<Reading, Failure> {
     let (child, socket) = start()?;
-    for file in opened {
+    let password = password.map(password::piped).transpose()?;
+    for file in password.into_iter().chain(opened) {
         match send(&socket, file) {
             Ok(()) => {}
             // It has said why by now.
@@ -61,15 +86,24 @@ impl Reading {
     ///
     /// # Errors
     /// When one can't be read, which is named.
-    pub fn end(self) -> Result<Parsed, Failure> {
+    pub fn all(self) -> Result<Parsed, Failure> {
+        match self.end()? {
+            Came::Parsed(parsed) => Ok(parsed),
+            Came::Locked(_, failure) => Err(failure),
+        }
+    }
+
+    /// Waits for what comes of it.
+    fn end(self) -> Result<Came, Failure> {
         match answer(self.0)? {
-            Answer::Parsed(parsed) => Ok(parsed),
-            Answer::Error(Error { file, reason, hint }) => {
+            Answer::Parsed(parsed) => Ok(Came::Parsed(parsed)),
+            Answer::Error(Error { file, reason, hint, locked }) => {
                 let failure = Failure::no(format!("{file}: {reason}"));
-                Err(match hint {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                })
+                match hint {
+                    _ if locked => Ok(Came::Locked(file, failure.hint(WHERE))),
+                    Some(hint) => Err(failure.hint(hint)),
+                    None => Err(failure),
+                }
             }
         }
     }

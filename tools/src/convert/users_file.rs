@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use otp_import::Parsed;
 use otp_wire::message::Import as ImportAsk;
 
-use super::arguments::Import;
+use super::arguments::{Import, Locked};
 use super::homes::{Home, State};
 use super::import::{self, fits};
 use super::reader;
@@ -104,7 +104,7 @@ fn read(client: &Client, files: &[PathBuf]) -> Result<Parsed, Failure> {
     if !client.root {
         return Err(Failure::usage("only root may import for everybody"));
     }
-    reader::read(files)
+    reader::read(files, &Locked::default())
 }
 
 /// The rows of each user.

@@ -33,9 +33,10 @@ fn run() -> io::Result<()> {
     confine::give_up_everything()?;
     let zone = std::fs::read("/etc/localtime").map_or_else(|_| Zone::utc(), |file| Zone::of(&file));
     let answer = match receive::files(io::stdin())? {
-        Ok(files) => {
+        Ok(received) => {
             confine::open_nothing_more()?;
-            let sources: Vec<Source> = files.iter().map(|file| file.source(&zone)).collect();
+            let password = received.password.as_ref().map(|password| password.as_slice());
+            let sources: Vec<Source> = received.files.iter().map(|file| file.source(password, &zone)).collect();
             read(&sources).map_or_else(Answer::Error, Answer::Parsed)
         }
         Err(error) => Answer::Error(error),

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use otp_import::format::{MAX_FILE, MAX_FILES};
-use otp_import::pipe::{self, MAX_MESSAGE, Part};
+use otp_import::pipe::{self, MAX_MESSAGE, MAX_PASSWORD, Part};
 use otp_import::{Error, Source, Zone};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use zeroize::Zeroizing;
@@ -30,33 +30,51 @@ pub struct File {
 
 impl File {
     /// The same for the parsers.
-    pub fn source<'a>(&'a self, zone: &'a Zone) -> Source<'a> {
+    pub fn source<'a>(&'a self, password: Option<&'a [u8]>, zone: &'a Zone) -> Source<'a> {
         Source {
             name: &self.name,
             bytes: &self.bytes,
             wal: self.wal.as_ref().map(|bytes| bytes.as_slice()),
             journal: self.journal.as_ref().map(|bytes| bytes.as_slice()),
+            password,
             zone: Some(zone),
         }
     }
+}
+
+/// All that came.
+#[derive(Default)]
+pub struct Received {
+    pub files: Vec<File>,
+    /// For those that are locked.
+    pub password: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// Receives every file.
 ///
 /// # Errors
 /// The outer one when the caller makes no sense; the inner one is about a file.
-pub fn files(socket: impl AsFd) -> io::Result<Result<Vec<File>, Error>> {
-    let mut files = Vec::new();
+pub fn files(socket: impl AsFd) -> io::Result<Result<Received, Error>> {
+    let mut received = Received::default();
     while let Some((message, descriptors)) = message(&socket)? {
-        if files.len() == MAX_FILES {
+        if let ([Part::Password], [descriptor]) = (&message.parts[..], &descriptors[..]) {
+            received.password = Some(password(descriptor)?);
+            continue;
+        }
+        if received.files.len() == MAX_FILES {
             return Ok(Err(Error::new(message.name, format!("more than {MAX_FILES} files at once"))));
         }
         match file(message, descriptors) {
-            Ok(file) => files.push(file),
+            Ok(file) => received.files.push(file),
             Err(error) => return Ok(Err(error)),
         }
     }
-    Ok(Ok(files))
+    Ok(Ok(received))
+}
+
+fn password(descriptor: &OwnedFd) -> io::Result<Zeroizing<Vec<u8>>> {
+    let bytes = all(&Descriptor::from(descriptor.try_clone()?), MAX_PASSWORD)?;
+    if bytes.len() > MAX_PASSWORD { Err(bad("the password is too long")) } else { Ok(bytes) }
 }
 
 fn message(socket: &impl AsFd) -> io::Result<Option<(pipe::File, Vec<OwnedFd>)>> {
@@ -76,7 +94,7 @@ fn message(socket: &impl AsFd) -> io::Result<Option<(pipe::File, Vec<OwnedFd>)>>
     let whole = !received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
     let text = bytes.get(..received.bytes).filter(|_| whole).unwrap_or_default();
     let file: pipe::File = serde_json::from_slice(text).map_err(|_| bad("a message is not about a file"))?;
-    if file.parts.len() != descriptors.len() || file.parts.first() != Some(&Part::Main) {
+    if file.parts.len() != descriptors.len() || !matches!(file.parts[..], [Part::Main, ..] | [Part::Password]) {
         return Err(bad("a message does not have the descriptors that it speaks of"));
     }
     Ok(Some((file, descriptors)))
@@ -99,6 +117,7 @@ fn file(message: pipe::File, descriptors: Vec<OwnedFd>) -> Result<File, Error> {
             Part::Wal => file.wal.get_or_insert_default(),
             Part::Journal => file.journal.get_or_insert_default(),
             Part::Shm => continue,
+            Part::Password => return Err(Error::new(&file.name, "a password in the place of a file")),
         };
         *place = content(descriptor).map_err(|reason| Error::new(&file.name, reason))?;
     }
@@ -156,7 +175,7 @@ fn unlocked(parts: &[(Part, Descriptor)]) -> Result<(), String> {
         let (start, length) = match part {
             Part::Main => DATABASE_LOCKS,
             Part::Shm => LOG_LOCKS,
-            Part::Wal | Part::Journal => continue,
+            Part::Wal | Part::Journal | Part::Password => continue,
         };
         let mut lock = libc::flock {
             l_type: libc::F_RDLCK as libc::c_short,

@@ -252,6 +252,90 @@ pub(crate) const PROTON: Json = Json {
     label: |value| text(value.get("content").unwrap_or(&Value::Null), "name").to_owned(),
 };
 
+/// Every login of every vault: with its title, and the person's name in it.
+pub(crate) const ONE_PASSWORD: Json = Json {
+    name: "1password-1pux",
+    title: "1Password, export.data out of its 1PUX archive",
+    marks: &["accounts", "vaults", "categoryUuid"],
+    entries: |document| {
+        let items = list(document, "accounts")?.into_iter().flat_map(|account| within(account, "vaults"));
+        Some(items.flat_map(|vault| within(vault, "items")).collect())
+    },
+    entry: |value| {
+        let details = value.get("details").unwrap_or(&Value::Null);
+        let fields = within(details, "sections").into_iter().flat_map(|section| within(section, "fields"));
+        let mut secrets = fields.filter_map(|field| field.get("value")?.get("totp")?.as_str());
+        let Some(totp) = secrets.next() else { return Ok(None) };
+        let person = within(details, "loginFields").into_iter().find(|field| text(field, "designation") == "username");
+        loose(totp, title(value), person.map_or("", |person| text(person, "value"))).map(Some)
+    },
+    label: |value| title(value).to_owned(),
+};
+
+fn title(value: &Value) -> &str {
+    value.get("overview").map_or("", |overview| text(overview, "title"))
+}
+
+/// The values of a list, if there is one.
+fn within<'a>(value: &'a Value, field: &str) -> Vec<&'a Value> {
+    list(value, field).unwrap_or_default()
+}
+
+pub(crate) const PROTON_PASS: Json = Json {
+    name: "proton-pass-zip",
+    title: "Proton Pass, data.json out of its archive",
+    marks: &["vaults", "itemId", "extraFields"],
+    entries: |document| {
+        let vaults = document.get("vaults")?.as_object()?;
+        Some(vaults.values().flat_map(|vault| within(vault, "items")).collect())
+    },
+    entry: |value| {
+        let data = value.get("data").unwrap_or(&Value::Null);
+        let content = data.get("content").unwrap_or(&Value::Null);
+        let fields = within(data, "extraFields");
+        let further = fields.iter().filter_map(|field| field.get("data")).map(|data| text(data, "totpUri"));
+        let mut secrets = std::iter::once(text(content, "totpUri")).chain(further).filter(|uri| !uri.is_empty());
+        match secrets.next() {
+            None => Ok(None),
+            Some(totp) => loose(totp, pass_name(value), text(content, "itemUsername")).map(Some),
+        }
+    },
+    label: |value| pass_name(value).to_owned(),
+};
+
+fn pass_name(value: &Value) -> &str {
+    let metadata = value.get("data").and_then(|data| data.get("metadata"));
+    metadata.map_or("", |metadata| text(metadata, "name"))
+}
+
+/// An object of which the list of entries is the name, as text.
+pub(crate) const TOTP_AUTHENTICATOR: Json = Json {
+    name: "totp-authenticator",
+    title: "TOTP Authenticator",
+    marks: &["base", "key", "accountHeaderLabel"],
+    entries: all,
+    entry: |value| {
+        let key = text(value, "key");
+        let secret = match number(value, "base")? {
+            Some(16) => hex::secret(key).ok_or("the secret is not hexadecimal")?,
+            Some(64) => {
+                let bytes = Base64::decode_vec(key).map(Zeroizing::new).map_err(|_| "the secret is not base64")?;
+                Secret::copy(&bytes).map_err(|error| error.to_string())?
+            }
+            _ => base32(value, "key")?,
+        };
+        let draft = Draft {
+            issuer: text(value, "issuer"),
+            name: text(value, "name"),
+            digits: number(value, "digits")?,
+            period: number(value, "period")?,
+            ..Draft::new("totp", secret)
+        };
+        draft.entry().map(Some)
+    },
+    label: |value| label(text(value, "issuer"), text(value, "name")),
+};
+
 pub(crate) const STEAM: Json = Json {
     name: "steam-json",
     title: "Steam's mobile authenticator",
@@ -287,7 +371,7 @@ pub(crate) const AUTHY: Json = Json {
                 .map(Some);
         }
         if value.get("decryptedSecret").is_none() {
-            return Err("the secret is encrypted with the backup password".to_owned());
+            return Err("the secret is encrypted with another password".to_owned());
         }
         let mut entry = Draft { digits, ..draft("totp", base32(value, "decryptedSecret")?) }.entry()?;
         entry.set_label(text(value, "originalIssuer"), either(text(value, "originalName"), text(value, "name")));

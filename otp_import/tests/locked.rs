@@ -1,0 +1,86 @@
+//! Exports that are locked with a password. `locked.txt` holds one of each
+//! kind, made for this by other libraries: its format and, in base64, its bytes.
+
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
+
+use base64ct::{Base64, Encoding};
+use otp_import::{Error, Parsed, Source, read};
+
+const PASSWORD: &[u8] = b"open sesame";
+
+fn all() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    include_str!("locked.txt").lines().map(|line| {
+        let (format, bytes) = line.split_once(' ').unwrap();
+        (format, Base64::decode_vec(bytes).unwrap())
+    })
+}
+
+fn opened(bytes: &[u8], password: Option<&[u8]>) -> Result<Parsed, Error> {
+    read(&[Source { password, ..Source::of("export", bytes) }])
+}
+
+#[test]
+fn the_right_password_opens_each() {
+    for (format, bytes) in all() {
+        let parsed = opened(&bytes, Some(PASSWORD)).unwrap_or_else(|error| panic!("{format}: {error}"));
+        let [entry] = parsed.entries.as_slice() else { panic!("{format}: {parsed:?}") };
+        assert_eq!((parsed.format.as_str(), entry.issuer.as_str(), entry.name.as_str()), (format, "Site", "ann"));
+        assert_eq!(entry.secret.expose(), b"12345678901234567890");
+    }
+}
+
+#[test]
+fn without_one_it_is_said_and_a_wrong_one_opens_nothing() {
+    for (format, bytes) in all().filter(|(format, _)| *format != "andotp-encrypted-old") {
+        let missing = opened(&bytes, None).unwrap_err();
+        assert!(missing.locked && missing.reason.contains(format), "{missing}");
+        for password in [&b""[..], b"open sesam", b"open sesame ", b"\xff\0"] {
+            let wrong = opened(&bytes, Some(password)).unwrap_err();
+            assert!(!wrong.locked && wrong.reason.contains("password is wrong"), "{format}: {wrong}");
+        }
+    }
+    let (_, old) = all().find(|(format, _)| *format == "andotp-encrypted-old").unwrap();
+    for password in [None, Some(&b"open"[..])] {
+        assert!(opened(&old, password).unwrap_err().reason.contains("none of the formats"));
+    }
+}
+
+#[test]
+fn what_is_cut_or_changed_is_refused() {
+    for (format, bytes) in all().filter(|(format, _)| !format.starts_with("stratum")) {
+        for part in 1..6 {
+            assert!(opened(&bytes[..bytes.len() * part / 6], Some(PASSWORD)).is_err(), "{format}, {part}/6");
+        }
+        let mut flipped = bytes.clone();
+        let end = flipped.len() - 8;
+        flipped[end] ^= 1;
+        assert!(opened(&flipped, Some(PASSWORD)).is_err(), "{format}");
+    }
+    for (format, mut bytes) in all().filter(|(format, _)| format.starts_with("stratum")) {
+        assert!(opened(&bytes[..40], Some(PASSWORD)).is_err(), "{format}");
+        bytes.pop();
+        assert!(opened(&bytes, Some(PASSWORD)).is_err(), "{format}");
+    }
+}
+
+#[test]
+fn a_key_may_not_cost_what_the_file_says() {
+    for (format, costs, more) in [
+        ("aegis-json-encrypted", "\"n\": 1024", "\"n\": 1073741824"),
+        ("aegis-json-encrypted", "\"r\": 8", "\"r\": 4294967295"),
+        ("aegis-json-encrypted", "\"p\": 1", "\"p\": 4000000000"),
+        ("bitwarden-json-encrypted", "\"kdfIterations\": 5000", "\"kdfIterations\": 4000000000"),
+        ("bitwarden-json-encrypted", "\"kdfMemory\": 1", "\"kdfMemory\": 4000000"),
+        ("bitwarden-json-encrypted", "\"kdfIterations\": 2", "\"kdfIterations\": 4000000000"),
+    ] {
+        let texts = all().filter(|(name, _)| *name == format).map(|(_, bytes)| String::from_utf8(bytes).unwrap());
+        let text = texts.into_iter().find(|text| text.contains(costs)).unwrap();
+        let error = opened(text.replace(costs, more).as_bytes(), Some(PASSWORD)).unwrap_err();
+        assert!(error.reason.contains("MB of memory"), "{format} {more}: {error}");
+    }
+    for (costs, zero) in [("\"n\": 1024", "\"n\": 0"), ("\"n\": 1024", "\"n\": 1023"), ("\"r\": 8", "\"r\": 0")] {
+        let (_, aegis) = all().next().unwrap();
+        let text = String::from_utf8(aegis).unwrap().replace(costs, zero);
+        assert!(opened(text.as_bytes(), Some(PASSWORD)).is_err(), "{zero}");
+    }
+}
