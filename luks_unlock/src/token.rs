@@ -227,6 +227,17 @@ impl Code {
     }
 }
 
+/// The keyslots that a token names, even one that can't be used otherwise.
+#[must_use]
+pub fn keyslots(json: &str) -> Vec<i32> {
+    #[derive(Deserialize)]
+    struct Named {
+        keyslots: Vec<String>,
+    }
+    let named = read(json).map_or_else(|_| vec![], |named: Named| named.keyslots);
+    named.iter().filter_map(|slot| slot.parse::<u8>().ok()).map(i32::from).collect()
+}
+
 /// serde's text names the field, and may quote what was read: nothing in a
 /// token is secret, but what is shown stays short.
 fn read<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, TokenError> {
