@@ -88,8 +88,8 @@ pub enum Order {
     Resume {
         /// Its name.
         name: String,
-        /// Where it is.
-        volume: Volume,
+        /// Where its LUKS2 header is, if not on the device itself.
+        header: Option<String>,
         /// PIN and code.
         answer: Typed,
     },

@@ -9,12 +9,13 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// Which package each program comes from.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("ssh-otp", "ssh_otp"),
     ("oathgate-keys", "ssh_otp"),
     ("oathgated", "otp_service"),
     ("oathgate", "tools"),
     ("oathgate-import", "otp_import"),
+    ("oathgate-luks", "luks_helper"),
 ];
 
 /// The program called `name`, up to date with the sources, beside the others.

@@ -285,11 +285,12 @@ fn the_module_takes_the_lines_that_are_shown() {
 
 /// Where `make install` is to find what was built.
 fn out(folder: &Path) {
-    for program in ["oathgate", "ssh-otp", "oathgated", "oathgate-import", "oathgate-keys"] {
+    for program in ["oathgate", "ssh-otp", "oathgated", "oathgate-import", "oathgate-keys", "oathgate-luks"] {
         symlink(bin(program), folder.join(program)).unwrap();
     }
-    let library = "libpam_oathgate.so";
-    symlink(cdylib::release("pam_module", library), folder.join(library)).unwrap();
+    for (package, library) in [("pam_module", "libpam_oathgate.so"), ("luks_plugin", "liboathgate_token.so")] {
+        symlink(cdylib::release(package, library), folder.join(library)).unwrap();
+    }
 }
 
 #[test]
@@ -307,6 +308,7 @@ fn installed_pages_are_readable_and_sound() {
         ("libexec/oathgate/oathgated", 0o755),
         ("libexec/oathgate/oathgate-import", 0o755),
         ("libexec/oathgate/oathgate-keys", 0o755),
+        ("libexec/oathgate/oathgate-luks", 0o755),
         ("lib/systemd/system/oathgated.service", 0o644),
         ("lib/systemd/system/oathgated.socket", 0o644),
         ("lib/systemd/system/oathgated-root.socket", 0o644),

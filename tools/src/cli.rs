@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use otp_core::{Account, Algorithm, Fingerprint, Label, Owner};
 
 use crate::convert::arguments::{Convert, Export, Import};
+use crate::luks::arguments::Luks;
 use crate::migrate::Migrate;
 use crate::ssh::line::Forwarding;
 
@@ -85,6 +86,9 @@ pub enum Verb {
     /// Put ssh-otp into authorized_keys, or take it out
     #[command(subcommand)]
     Ssh(Ssh),
+    /// Encrypted disks: ask for a PIN and a code where one is opened
+    #[command(subcommand)]
+    Luks(Luks),
     /// Show who was let in, who was refused, and what was changed
     Audit(Audit),
     /// Show how the verifier is

@@ -20,6 +20,7 @@ mod init;
 mod key;
 mod list;
 mod look;
+mod luks;
 mod migrate;
 mod output;
 mod pages;

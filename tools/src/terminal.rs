@@ -43,6 +43,19 @@ pub trait Person {
 /// Whoever sits at the controlling terminal.
 pub struct Console;
 
+impl Console {
+    /// Asks for a PIN or a passphrase, of whatever bytes, without echo; none
+    /// where that is broken off, nobody is there, or it is too long.
+    pub fn secret(&self, prompt: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let tty = open()?;
+        let _quiet = Quiet::new(&tty).ok()?;
+        write(&tty, prompt);
+        let line = line(&tty);
+        write(&tty, "\n");
+        line.filter(|line| !line.overfull).map(|line| Zeroizing::new(line.bytes().to_vec()))
+    }
+}
+
 impl Person for Console {
     fn code(&self, prompt: &str) -> Typed {
         let Some(tty) = open() else { return Typed::NoTerminal };
@@ -113,18 +126,23 @@ impl Drop for Quiet<'_> {
 }
 
 fn read_line(tty: &OwnedFd) -> Typed {
+    line(tty).map_or(Typed::Cancelled, |line| Typed::Code(line.text()))
+}
+
+/// A line; none where it was broken off.
+fn line(tty: &OwnedFd) -> Option<Line> {
     let mut byte = Zeroizing::new([0_u8; 1]);
     let mut line = Line::default();
     loop {
         match rustix::io::read(tty, &mut byte[..]) {
             Err(Errno::INTR) => continue,
-            Ok(0) | Err(_) => return Typed::Cancelled,
+            Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
         match byte[0] {
-            b'\r' | b'\n' => return Typed::Code(line.text()),
+            b'\r' | b'\n' => return Some(line),
             // ^C ^D ^Z ^\
-            0x03 | 0x04 | 0x1a | 0x1c => return Typed::Cancelled,
+            0x03 | 0x04 | 0x1a | 0x1c => return None,
             key => line.key(key),
         }
     }
@@ -134,11 +152,13 @@ fn read_line(tty: &OwnedFd) -> Typed {
 struct Line {
     bytes: Zeroizing<[u8; 128]>,
     length: usize,
+    /// More was typed than there is room for.
+    overfull: bool,
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { bytes: Zeroizing::new([0; 128]), length: 0 }
+        Self { bytes: Zeroizing::new([0; 128]), length: 0, overfull: false }
     }
 }
 
@@ -154,12 +174,16 @@ impl Line {
                 self.length += 1;
             }
             // Full: longer than any code, so whatever else is typed it is none.
-            (_, None) => {}
+            (_, None) => self.overfull = true,
         }
     }
 
     fn text(&self) -> SecretText {
-        SecretText::typed(self.bytes.get(..self.length).unwrap_or_default())
+        SecretText::typed(self.bytes())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 

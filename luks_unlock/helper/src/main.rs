@@ -54,7 +54,7 @@ fn obey(order: Order) -> Result<Outcome, Failure> {
         Order::Open(open) => open::open(&open),
         Order::Close { name } => open::close(&name),
         Order::Suspend { name } => open::suspend(&name),
-        Order::Resume { name, volume, answer } => open::resume(&name, &volume, &answer),
+        Order::Resume { name, header, answer } => open::resume(&name, header.as_deref(), &answer),
         Order::Remove { volume, token, proof, backup } => remove::remove(&volume, token, &proof, &backup),
     }
 }

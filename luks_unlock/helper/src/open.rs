@@ -48,8 +48,8 @@ pub fn suspend(name: &str) -> Result<Outcome, Failure> {
 }
 
 /// Lets a stopped mapping go on.
-pub fn resume(name: &str, volume: &Volume, answer: &Typed) -> Result<Outcome, Failure> {
-    let device = named(name, volume.header.as_deref())?;
+pub fn resume(name: &str, header: Option<&str>, answer: &Typed) -> Result<Outcome, Failure> {
+    let device = named(name, header)?;
     let (key, slot) = match key(&device, answer)? {
         Ok(found) => found,
         Err(outcome) => return Ok(outcome),

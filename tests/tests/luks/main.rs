@@ -5,4 +5,5 @@
 mod header;
 mod library;
 mod plugin;
+mod tool;
 mod world;

@@ -87,7 +87,7 @@ impl Disk {
         fs::write(&key, KEY).unwrap();
         let path = self.path();
         let path = path.to_str().unwrap();
-        let sizes = ["--luks2-metadata-size=16k", "--luks2-keyslots-size=4m"];
+        let sizes = ["--luks2-metadata-size=16k", "--luks2-keyslots-size=2m"];
         let words = ["luksFormat", "--type=luks2", path, "-"];
         good(&self.run(&[&words[..], &QUICK, &sizes].concat(), PASSPHRASE));
         let words = ["luksAddKey", path, "--key-file=-", "--new-keyfile", key.to_str().unwrap()];
