@@ -129,6 +129,8 @@ install:
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/oathgate $(OUT)/ssh-otp
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated $(OUT)/oathgate-import $(OUT)/oathgate-keys \
 	    $(OUT)/oathgate-luks
+	install -D -m 0755 pkg/initramfs-tools/luks-keyscript $(DESTDIR)$(PREFIX)/libexec/oathgate/luks-keyscript
+	install -D -m 0755 pkg/initramfs-tools/hook $(DESTDIR)/usr/share/initramfs-tools/hooks/oathgate
 	install -D -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
 	install -D -m 0644 $(OUT)/liboathgate_token.so $(DESTDIR)$(LUKSDIR)/$(PLUGIN)
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system pkg/systemd/*.service pkg/systemd/*.socket

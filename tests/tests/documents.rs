@@ -309,6 +309,8 @@ fn installed_pages_are_readable_and_sound() {
         ("libexec/oathgate/oathgate-import", 0o755),
         ("libexec/oathgate/oathgate-keys", 0o755),
         ("libexec/oathgate/oathgate-luks", 0o755),
+        ("libexec/oathgate/luks-keyscript", 0o755),
+        ("share/initramfs-tools/hooks/oathgate", 0o755),
         ("lib/systemd/system/oathgated.service", 0o644),
         ("lib/systemd/system/oathgated.socket", 0o644),
         ("lib/systemd/system/oathgated-root.socket", 0o644),

@@ -28,3 +28,12 @@ impl Failure {
         Outcome::Failed { what: self.what, hint: self.hint }
     }
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hint {
+            None => f.write_str(&self.what),
+            Some(hint) => write!(f, "{} ({hint})", self.what),
+        }
+    }
+}

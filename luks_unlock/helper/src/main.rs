@@ -1,13 +1,14 @@
 //! `oathgate-luks`: does one [`Order`] of `oathgate luks` to a LUKS2 header or
-//! a mapping, and reports.
+//! a mapping, and reports. It asks nobody and prints nothing but its report.
 //!
 //! It is a program of its own so that `oathgate` runs where there is no
-//! libcryptsetup. It asks nobody and prints nothing but its report.
+//! libcryptsetup. In an initramfs it serves our keyscript, see [`keyscript`].
 
 #![forbid(unsafe_code)]
 
 mod enrol;
 mod failure;
+mod keyscript;
 mod look;
 mod open;
 mod remove;
@@ -29,6 +30,20 @@ fn main() -> ExitCode {
     if set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err() {
         return ExitCode::from(3);
     }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => report(),
+        ["--ready", header] => keyscript::ready(header),
+        ["--key", header] => keyscript::key(header),
+        _ => {
+            eprintln!("usage: oathgate-luks [--ready HEADER | --key HEADER]; people use oathgate luks");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// One order, one report.
+fn report() -> ExitCode {
     hear();
     let outcome = order().and_then(obey).unwrap_or_else(Failure::outcome);
     let report = Report { said: heard(), outcome };

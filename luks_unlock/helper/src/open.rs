@@ -61,15 +61,20 @@ pub fn resume(name: &str, header: Option<&str>, answer: &Typed) -> Result<Outcom
 }
 
 /// A key that is already used up, and its keyslot; or that there is none.
-type Key = Result<(SlotKey, Option<i32>), Outcome>;
+pub type Key = Result<(SlotKey, Option<i32>), Outcome>;
 
 /// The key that the answer opens, of the first token that takes it.
 fn key(device: &Device, answer: &Typed) -> Result<Key, Failure> {
     let answer = answer.bytes().ok_or_else(|| Failure::new("the answer can't be read"))?;
+    key_for(device, &answer)
+}
+
+/// The same, for what was typed.
+pub fn key_for(device: &Device, answer: &[u8]) -> Result<Key, Failure> {
     let mut again = false;
     for number in of_ours(device)? {
         let token = TokenOf { handle: device, number };
-        match luks_unlock::unlock(&token, &answer, &moment()) {
+        match luks_unlock::unlock(&token, answer, &moment()) {
             Ok(key) => return Ok(Ok((key, slot(device, number)))),
             Err(Refusal::Again) => again = true,
             Err(Refusal::Aside) => {}
