@@ -138,6 +138,7 @@ install:
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/sysusers.d pkg/sysusers.d/oathgate.conf
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man7 docs/man/*.7
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
 	umask 022; $(OUT)/oathgate man $(DESTDIR)$(MANDIR)/man1
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(COMPLETIONS))

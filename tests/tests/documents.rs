@@ -330,7 +330,7 @@ fn installed_pages_are_readable_and_sound() {
     for verb in verbs(&[]) {
         assert!(man.join(format!("man1/oathgate-{}.1", verb.join("-"))).is_file(), "{verb:?}");
     }
-    let pages = ["man1", "man5", "man8"].map(|folder| fs::read_dir(man.join(folder)).unwrap());
+    let pages = ["man1", "man5", "man7", "man8"].map(|folder| fs::read_dir(man.join(folder)).unwrap());
     for page in pages.into_iter().flatten().map(|entry| entry.unwrap()) {
         assert_eq!(page.metadata().unwrap().permissions().mode() & 0o777, 0o644, "{page:?}");
         let mut shown = Command::new("man");
