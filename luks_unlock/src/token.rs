@@ -212,6 +212,17 @@ impl Token {
     }
 }
 
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind, self.period) {
+            (Kind::Totp, Some(period)) => write!(f, "TOTP, {period} s")?,
+            (Kind::Totp, None) => f.write_str("TOTP")?,
+            (Kind::Hotp, _) => f.write_str("HOTP")?,
+        }
+        write!(f, ", {}, {} digits", self.algorithm, self.digits)
+    }
+}
+
 impl Code {
     pub(crate) fn checked(&self) -> Result<Checked, &'static str> {
         let out_of_range = |error: otp_core::otp::OutOfRange| error.0;

@@ -134,6 +134,23 @@ pub struct Json {
     pub json: bool,
 }
 
+/// What kind of code.
+#[derive(Debug, Clone, Args)]
+pub struct CodeKind {
+    /// Count codes (HOTP, for hardware tokens with a button) instead of taking the time
+    #[arg(long, conflicts_with = "period")]
+    pub hotp: bool,
+    /// SHA1, SHA256 or SHA512; many authenticators know only SHA1
+    #[arg(long, default_value = "SHA1")]
+    pub algorithm: Algorithm,
+    /// Digits of a code, 6 to 8; many authenticators know only 6
+    #[arg(long, default_value = "6", value_name = "N", value_parser = clap::value_parser!(u8).range(6..=8))]
+    pub digits: u8,
+    /// Seconds that a code lasts, 1 to 120; many authenticators know only 30 [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=120))]
+    pub period: Option<u16>,
+}
+
 /// Arguments of `enrol`.
 #[derive(Debug, Args)]
 pub struct Enrol {
@@ -148,18 +165,9 @@ pub struct Enrol {
     /// Short name of the credential [default: the key's comment, or the account's name]
     #[arg(long)]
     pub label: Option<Label>,
-    /// Count codes (HOTP, for hardware tokens with a button) instead of taking the time
-    #[arg(long, conflicts_with = "period")]
-    pub hotp: bool,
-    /// SHA1, SHA256 or SHA512; many authenticators know only SHA1
-    #[arg(long, default_value = "SHA1")]
-    pub algorithm: Algorithm,
-    /// Digits of a code, 6 to 8; many authenticators know only 6
-    #[arg(long, default_value = "6", value_name = "N", value_parser = clap::value_parser!(u8).range(6..=8))]
-    pub digits: u8,
-    /// Seconds that a code lasts, 1 to 120; many authenticators know only 30 [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=120))]
-    pub period: Option<u16>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub kind: CodeKind,
     /// Write the QR code to this new file, to hand to somebody else, and show no secret here
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub png: Option<PathBuf>,

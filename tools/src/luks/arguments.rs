@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use luks_unlock::order::Flags;
-use otp_core::{Algorithm, Label};
+use otp_core::Label;
 
-use crate::cli::Json;
+use crate::cli::{CodeKind, Json};
 
 /// Verbs of `luks`.
 #[derive(Debug, Subcommand)]
@@ -75,18 +75,9 @@ pub struct New {
     /// Name for the authenticator [default: the disk's file name]
     #[arg(long)]
     pub label: Option<Label>,
-    /// Count codes (HOTP, for hardware tokens with a button) instead of taking the time
-    #[arg(long, conflicts_with = "period")]
-    pub hotp: bool,
-    /// SHA1, SHA256 or SHA512; many authenticators know only SHA1
-    #[arg(long, default_value = "SHA1")]
-    pub algorithm: Algorithm,
-    /// Digits of a code, 6 to 8; many authenticators know only 6
-    #[arg(long, default_value = "6", value_name = "N", value_parser = clap::value_parser!(u8).range(6..=8))]
-    pub digits: u8,
-    /// Seconds that a code lasts, 1 to 120; many authenticators know only 30 [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=120))]
-    pub period: Option<u16>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub kind: CodeKind,
     /// Take a PIN of fewer than 12 characters
     #[arg(long)]
     pub weak_pin: bool,

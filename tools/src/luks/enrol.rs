@@ -157,8 +157,9 @@ fn make(
 }
 
 fn kind(new: &New) -> Code {
-    let (kind, period) = if new.hotp { (Moves::Hotp, None) } else { (Moves::Totp, Some(new.period.unwrap_or(30))) };
-    Code { kind, algorithm: new.algorithm.name().to_owned(), digits: new.digits, period }
+    let (kind, period) =
+        if new.kind.hotp { (Moves::Hotp, None) } else { (Moves::Totp, Some(new.kind.period.unwrap_or(30))) };
+    Code { kind, algorithm: new.kind.algorithm.name().to_owned(), digits: new.kind.digits, period }
 }
 
 fn long_enough(pin: &[u8], new: &New) -> Result<(), Failure> {
@@ -175,7 +176,7 @@ fn long_enough(pin: &[u8], new: &New) -> Result<(), Failure> {
 
 fn secret(new: &New) -> Result<Secret, Failure> {
     // As long as the hash (RFC 4226 §4, RFC 6238 §5.1).
-    let bytes = match new.algorithm {
+    let bytes = match new.kind.algorithm {
         otp_core::Algorithm::Sha1 => 20,
         otp_core::Algorithm::Sha256 => 32,
         otp_core::Algorithm::Sha512 => 64,
@@ -193,12 +194,12 @@ fn secret(new: &New) -> Result<Secret, Failure> {
 fn uri(volume: &Volume, new: &New, secret: &Secret) -> Result<Zeroizing<String>, Failure> {
     let file = volume.device.rsplit('/').next().unwrap_or_default();
     let name = new.label.as_ref().map_or_else(|| file.to_owned(), ToString::to_string);
-    let kind = match new.hotp {
+    let kind = match new.kind.hotp {
         true => Kind::Hotp { counter: 0 },
-        false => Kind::Totp { period: new.period.unwrap_or(30).into() },
+        false => Kind::Totp { period: new.kind.period.unwrap_or(30).into() },
     };
     let secret = Secret::copy(secret.expose()).map_err(Failure::undecided)?;
-    let (issuer, algorithm, digits) = ("oathgate disk".to_owned(), new.algorithm, new.digits);
+    let (issuer, algorithm, digits) = ("oathgate disk".to_owned(), new.kind.algorithm, new.kind.digits);
     Ok(KeyUri { kind, issuer, label_issuer: None, name, secret, algorithm, digits }.format())
 }
 

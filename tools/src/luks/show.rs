@@ -2,7 +2,6 @@
 
 use luks_unlock::Token;
 use luks_unlock::order::{Listed, Order, Outcome, View};
-use luks_unlock::token::Kind;
 use serde::Serialize;
 
 use super::arguments::Status;
@@ -124,15 +123,10 @@ fn sentence(token: &ShownToken) -> String {
     let head = format!("Token {} for keyslot {slots}", token.token);
     match (&token.usable, &token.unusable) {
         (Some(Usable { code, argon2id, failures, .. }), _) => {
-            let moves = match (code.kind, code.period) {
-                (Kind::Totp, Some(period)) => format!("TOTP, {period} s"),
-                (Kind::Totp, None) => "TOTP".to_owned(),
-                (Kind::Hotp, _) => "HOTP".to_owned(),
-            };
             format!(
-                "{head}: header gate, PIN and code ({moves}, {}, {} digits), Argon2id with {} KiB and {} passes, \
+                "{head}: header gate, PIN and code ({code}), Argon2id with {} KiB and {} passes, \
                  {failures} wrong answers since the last unlock.",
-                code.algorithm, code.digits, argon2id.memory, argon2id.passes
+                argon2id.memory, argon2id.passes
             )
         }
         (None, why) => format!("{head}: not usable: {}", why.as_deref().unwrap_or("unknown")),
