@@ -9,7 +9,9 @@ PAMDIR  ?= /usr/lib/$(shell gcc -print-multiarch 2>/dev/null)/security
 
 # where a module with verifier=spawn finds the verifier, if it isn't below /usr
 SPAWN    = $(if $(filter-out /usr,$(PREFIX)),OATHGATED=$(PREFIX)/libexec/oathgate/oathgated)
-PROGRAMS = -p otp_service -p otp_import -p pam_module -p ssh_otp -p luks_plugin -p tools -p luks_key_service
+# what needs libcryptsetup
+LUKS     = -p luks_plugin -p luks_helper
+PROGRAMS = -p otp_service -p otp_import -p pam_module -p ssh_otp -p tools -p luks_key_service $(LUKS)
 OUT      = $(or $(CARGO_TARGET_DIR),target)/release
 VM       = $(or $(CARGO_TARGET_DIR),target)/vm
 COMPLETIONS = bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
@@ -48,12 +50,13 @@ build:
 	@sh pkg/dependencies.sh build
 	$(SPAWN) $(CARGO) build --locked --release $(PROGRAMS)
 
-# Without the module: a library that other programs load can't be static. The
+# Without the module and what stands on libcryptsetup: libraries that other programs load, or that are
+# not there as archives, can't be static. The
 # flags are not for build scripts, hence a target and a folder of its own.
 static:
 	@sh pkg/dependencies.sh build
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --profile $(STATIC_PROFILE) \
-	    --target $(STATIC_TARGET) --target-dir $(STATIC_FOLDER) $(subst -p luks_plugin,,$(subst -p pam_module,,$(PROGRAMS)))
+	    --target $(STATIC_TARGET) --target-dir $(STATIC_FOLDER) $(subst -p pam_module,,$(subst $(LUKS),,$(PROGRAMS)))
 	@for program in $(STATIC_PROGRAMS); do \
 	    if readelf -lW $(STATIC_OUT)/$$program | grep -q INTERP; then echo "error: $$program is not static" >&2; exit 1; fi; done
 	rm -rf $(STATIC_FOLDER)/tree
@@ -124,7 +127,9 @@ install:
 	@test -x $(OUT)/oathgate || { echo "error: nothing is built yet" >&2; echo "hint: make build" >&2; exit 1; }
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/oathgate $(OUT)/ssh-otp
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated $(OUT)/oathgate-import $(OUT)/oathgate-keys \
-	    $(OUT)/oathgate-disk-key
+	    $(OUT)/oathgate-luks $(OUT)/oathgate-disk-key
+	install -D -m 0755 pkg/initramfs-tools/luks-keyscript $(DESTDIR)$(PREFIX)/libexec/oathgate/luks-keyscript
+	install -D -m 0755 pkg/initramfs-tools/hook $(DESTDIR)/usr/share/initramfs-tools/hooks/oathgate
 	install -D -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
 	install -D -m 0644 $(OUT)/liboathgate_token.so $(DESTDIR)$(LUKSDIR)/$(PLUGIN)
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/systemd/system pkg/systemd/*.service pkg/systemd/*.socket
@@ -136,6 +141,7 @@ install:
 	install -D -m 0644 -t $(DESTDIR)/usr/lib/sysusers.d pkg/sysusers.d/oathgate.conf
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man7 docs/man/*.7
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
 	umask 022; $(OUT)/oathgate man $(DESTDIR)$(MANDIR)/man1
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(COMPLETIONS))

@@ -9,7 +9,7 @@ build="gcc libc6-dev libpam0g-dev libcryptsetup-dev pkg-config"
 demo="$build openssh-server openssh-client"
 bench="$build libpam-google-authenticator libpam-oath strace"
 fuzz="$build g++"   # libFuzzer is C++
-test="$demo cryptsetup-bin g++ make binutils rsync git zbar-tools gdb util-linux man-db strace bubblewrap \
+test="$demo cryptsetup-bin systemd g++ make binutils rsync git zbar-tools gdb util-linux man-db strace bubblewrap \
 libpam-google-authenticator libpam-oath libfaketime \
 login sudo nginx libnginx-mod-http-auth-pam valgrind \
 zsh tcsh fish ksh mosh sshfs borgbackup ansible-core python3-paramiko python3-cryptography"

@@ -14,6 +14,7 @@ pub mod code;
 pub mod failures;
 pub mod header_gate;
 pub mod key;
+pub mod order;
 pub mod sealing;
 pub mod token;
 pub mod unlock;

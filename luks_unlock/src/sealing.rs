@@ -145,6 +145,14 @@ impl Drop for Blocks {
     }
 }
 
+/// Does what a guess at a PIN costs, to be timed.
+///
+/// # Errors
+/// When there is no memory for it.
+pub fn measure(cost: Cost) -> Result<(), Error> {
+    Pin::new(cost)?.key(b"a pin").map(drop)
+}
+
 /// Seals `contents` under a PIN.
 pub(crate) fn seal(pin: &Pin, typed: &[u8], contents: &Contents) -> Result<Bytes, Error> {
     let secret = contents.secret.expose();

@@ -212,6 +212,17 @@ impl Token {
     }
 }
 
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind, self.period) {
+            (Kind::Totp, Some(period)) => write!(f, "TOTP, {period} s")?,
+            (Kind::Totp, None) => f.write_str("TOTP")?,
+            (Kind::Hotp, _) => f.write_str("HOTP")?,
+        }
+        write!(f, ", {}, {} digits", self.algorithm, self.digits)
+    }
+}
+
 impl Code {
     pub(crate) fn checked(&self) -> Result<Checked, &'static str> {
         let out_of_range = |error: otp_core::otp::OutOfRange| error.0;
@@ -225,6 +236,17 @@ impl Code {
         };
         Ok(Checked { algorithm, digits, period })
     }
+}
+
+/// The keyslots that a token names, even one that can't be used otherwise.
+#[must_use]
+pub fn keyslots(json: &str) -> Vec<i32> {
+    #[derive(Deserialize)]
+    struct Named {
+        keyslots: Vec<String>,
+    }
+    let named = read(json).map_or_else(|_| vec![], |named: Named| named.keyslots);
+    named.iter().filter_map(|slot| slot.parse::<u8>().ok()).map(i32::from).collect()
 }
 
 /// serde's text names the field, and may quote what was read: nothing in a

@@ -9,13 +9,14 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// Which package each program comes from.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("oathgate-disk-key", "luks_key_service"),
     ("ssh-otp", "ssh_otp"),
     ("oathgate-keys", "ssh_otp"),
     ("oathgated", "otp_service"),
     ("oathgate", "tools"),
     ("oathgate-import", "otp_import"),
+    ("oathgate-luks", "luks_helper"),
 ];
 
 /// The program called `name`, up to date with the sources, beside the others.

@@ -27,7 +27,7 @@ fn tree(package: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn front_ends_have_no_database_no_runtime_and_no_tls() {
-    for package in ["pam_module", "ssh_otp"] {
+    for package in ["pam_module", "ssh_otp", "luks_plugin", "luks_helper"] {
         let crates = tree(&["--package", package]);
         assert!(crates.contains_key("otp_wire"), "{package}: {crates:?}");
         let banned = |name: &str| {

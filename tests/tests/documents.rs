@@ -315,11 +315,14 @@ fn the_module_takes_the_lines_that_are_shown() {
 
 /// Where `make install` is to find what was built.
 fn out(folder: &Path) {
-    for program in ["oathgate", "ssh-otp", "oathgated", "oathgate-import", "oathgate-keys", "oathgate-disk-key"] {
+    for program in
+        ["oathgate", "ssh-otp", "oathgated", "oathgate-import", "oathgate-keys", "oathgate-disk-key", "oathgate-luks"]
+    {
         symlink(bin(program), folder.join(program)).unwrap();
     }
-    let library = "libpam_oathgate.so";
-    symlink(cdylib::release("pam_module", library), folder.join(library)).unwrap();
+    for (package, library) in [("pam_module", "libpam_oathgate.so"), ("luks_plugin", "liboathgate_token.so")] {
+        symlink(cdylib::release(package, library), folder.join(library)).unwrap();
+    }
 }
 
 #[test]
@@ -340,6 +343,9 @@ fn installed_pages_are_readable_and_sound() {
         ("libexec/oathgate/oathgate-disk-key", 0o755),
         ("lib/systemd/system/oathgate-disk-key.socket", 0o644),
         ("lib/systemd/system/oathgate-disk-key@.service", 0o644),
+        ("libexec/oathgate/oathgate-luks", 0o755),
+        ("libexec/oathgate/luks-keyscript", 0o755),
+        ("share/initramfs-tools/hooks/oathgate", 0o755),
         ("lib/systemd/system/oathgated.service", 0o644),
         ("lib/systemd/system/oathgated.socket", 0o644),
         ("lib/systemd/system/oathgate-trial.service", 0o644),
@@ -361,7 +367,7 @@ fn installed_pages_are_readable_and_sound() {
     for verb in verbs(&[]) {
         assert!(man.join(format!("man1/oathgate-{}.1", verb.join("-"))).is_file(), "{verb:?}");
     }
-    let pages = ["man1", "man5", "man8"].map(|folder| fs::read_dir(man.join(folder)).unwrap());
+    let pages = ["man1", "man5", "man7", "man8"].map(|folder| fs::read_dir(man.join(folder)).unwrap());
     for page in pages.into_iter().flatten().map(|entry| entry.unwrap()) {
         assert_eq!(page.metadata().unwrap().permissions().mode() & 0o777, 0o644, "{page:?}");
         let mut shown = Command::new("man");

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use otp_core::{Account, Algorithm, Fingerprint, Label, Owner};
 
 use crate::convert::arguments::{Convert, Export, Import};
+use crate::luks::arguments::Luks;
 use crate::migrate::{Migrate, TrialEnd};
 use crate::ssh::line::Forwarding;
 
@@ -85,6 +86,9 @@ pub enum Verb {
     /// Put ssh-otp into authorized_keys, or take it out
     #[command(subcommand)]
     Ssh(Ssh),
+    /// Encrypted disks: ask for a PIN and a code where one is opened
+    #[command(subcommand)]
+    Luks(Luks),
     /// Show who was let in, who was refused, and what was changed
     Audit(Audit),
     /// Show how the verifier is
@@ -133,6 +137,23 @@ pub struct Json {
     pub json: bool,
 }
 
+/// What kind of code.
+#[derive(Debug, Clone, Args)]
+pub struct CodeKind {
+    /// Count codes (HOTP, for hardware tokens with a button) instead of taking the time
+    #[arg(long, conflicts_with = "period")]
+    pub hotp: bool,
+    /// SHA1, SHA256 or SHA512; many authenticators know only SHA1
+    #[arg(long, default_value = "SHA1")]
+    pub algorithm: Algorithm,
+    /// Digits of a code, 6 to 8; many authenticators know only 6
+    #[arg(long, default_value = "6", value_name = "N", value_parser = clap::value_parser!(u8).range(6..=8))]
+    pub digits: u8,
+    /// Seconds that a code lasts, 1 to 120; many authenticators know only 30 [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=120))]
+    pub period: Option<u16>,
+}
+
 /// Arguments of `enrol`.
 #[derive(Debug, Args)]
 pub struct Enrol {
@@ -147,18 +168,9 @@ pub struct Enrol {
     /// Short name of the credential [default: the key's comment, or the account's name]
     #[arg(long)]
     pub label: Option<Label>,
-    /// Count codes (HOTP, for hardware tokens with a button) instead of taking the time
-    #[arg(long, conflicts_with = "period")]
-    pub hotp: bool,
-    /// SHA1, SHA256 or SHA512; many authenticators know only SHA1
-    #[arg(long, default_value = "SHA1")]
-    pub algorithm: Algorithm,
-    /// Digits of a code, 6 to 8; many authenticators know only 6
-    #[arg(long, default_value = "6", value_name = "N", value_parser = clap::value_parser!(u8).range(6..=8))]
-    pub digits: u8,
-    /// Seconds that a code lasts, 1 to 120; many authenticators know only 30 [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=120))]
-    pub period: Option<u16>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub kind: CodeKind,
     /// Write the QR code to this new file, to hand to somebody else, and show no secret here
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub png: Option<PathBuf>,

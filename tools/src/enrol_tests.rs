@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use otp_wire::message::Reason;
 
 use super::*;
-use crate::cli::Json;
+use crate::cli::{CodeKind, Json};
 use crate::error::Exit;
 use crate::output::Style;
 use crate::testing::{KEY, Script, Typist};
@@ -19,10 +19,7 @@ fn arguments() -> Enrol {
         owner: None,
         ssh_key: Some(KEY.to_owned()),
         label: None,
-        hotp: false,
-        algorithm: otp_core::Algorithm::Sha1,
-        digits: 6,
-        period: None,
+        kind: CodeKind { hotp: false, algorithm: otp_core::Algorithm::Sha1, digits: 6, period: None },
         png: None,
         no_confirm: false,
         json: Json::default(),

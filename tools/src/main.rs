@@ -21,6 +21,7 @@ mod init;
 mod key;
 mod list;
 mod look;
+mod luks;
 mod migrate;
 mod output;
 mod pages;

@@ -15,7 +15,8 @@ use crate::error::Failure;
 use crate::output::{Output, paint, wants_colour};
 use crate::terminal::Console;
 use crate::{
-    audit, backup, convert, credential, doctor, enrol, init, key, list, migrate, pages, scratch, ssh, status, verify,
+    audit, backup, convert, credential, doctor, enrol, init, key, list, luks, migrate, pages, scratch, ssh, status,
+    verify,
 };
 
 /// Does what the command line says.
@@ -49,6 +50,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Resync(arguments) => verify::resync(&client()?, arguments, out),
         Verb::Unlock(arguments) => credential::unlock(&client()?, arguments, out),
         Verb::Verify(arguments) => verify::run(&client()?, arguments, out),
+        Verb::Luks(verb) => luks::run(verb, out),
         Verb::Scratch(Scratch::New(owned)) => scratch::new(&client()?, owned, out),
         Verb::Scratch(Scratch::Add(arguments)) => scratch::add(&client()?, arguments, out),
         Verb::Scratch(Scratch::Status(owned)) => scratch::status(&client()?, owned, out),

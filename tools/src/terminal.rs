@@ -75,10 +75,11 @@ impl Person for Console {
     }
 }
 
-/// A password, without echo; none where nobody answers.
-pub fn password(prompt: &str) -> Option<Zeroizing<Vec<u8>>> {
+/// A PIN or a password, of whatever bytes, without echo; none where that is
+/// broken off, nobody is there, or it is too long.
+pub fn secret(prompt: &str) -> Option<Zeroizing<Vec<u8>>> {
     let line = asked(prompt)??;
-    Some(Zeroizing::new(line.bytes.get(..line.length)?.to_vec()))
+    (!line.overfull).then(|| Zeroizing::new(line.bytes().to_vec()))
 }
 
 /// Asks without echo: `None` where there is nobody, and within that where it
@@ -150,11 +151,13 @@ fn read_line(tty: &OwnedFd) -> Option<Line> {
 struct Line {
     bytes: Zeroizing<[u8; 256]>,
     length: usize,
+    /// More was typed than there is room for.
+    overfull: bool,
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { bytes: Zeroizing::new([0; 256]), length: 0 }
+        Self { bytes: Zeroizing::new([0; 256]), length: 0, overfull: false }
     }
 }
 
@@ -170,12 +173,16 @@ impl Line {
                 self.length += 1;
             }
             // Full: longer than any code and what we take for a password, so whatever else is typed it is none.
-            (_, None) => {}
+            (_, None) => self.overfull = true,
         }
     }
 
     fn text(&self) -> SecretText {
-        SecretText::typed(self.bytes.get(..self.length).unwrap_or_default())
+        SecretText::typed(self.bytes())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 

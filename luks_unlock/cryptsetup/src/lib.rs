@@ -9,6 +9,6 @@ mod moment;
 mod token;
 
 pub use errno::Errno;
-pub use ffi::{Device, Handle, Level, SafeBuffer, raw};
+pub use ffi::{Device, Handle, Level, SafeBuffer, Stretch, hear, heard, raw};
 pub use moment::moment;
 pub use token::TokenOf;

@@ -3,8 +3,7 @@
 
 use libc::{EINVAL, ENOANO, ENOENT, ENOMEM};
 use luks_cryptsetup::{Errno, Handle, Level, SafeBuffer, TokenOf, moment};
-use luks_unlock::token::{Kind, Token};
-use luks_unlock::{Refusal, ready, unlock};
+use luks_unlock::{Refusal, Token, ready, unlock};
 
 /// Asked without an answer: it is always needed.
 pub fn open(handle: &Handle, number: i32) -> Errno {
@@ -47,15 +46,10 @@ pub fn dump(handle: &Handle, json: &str) {
 }
 
 fn described(token: &Token) -> [String; 4] {
-    let (code, cost) = (&token.code, token.pin.cost);
-    let moves = match (code.kind, code.period) {
-        (Kind::Totp, Some(period)) => format!("TOTP, {period} s"),
-        (Kind::Totp, None) => "TOTP".to_owned(),
-        (Kind::Hotp, _) => "HOTP".to_owned(),
-    };
+    let cost = token.pin.cost;
     [
         "\tGate:       header (PIN, then code)".to_owned(),
-        format!("\tCode:       {moves}, {}, {} digits", code.algorithm, code.digits),
+        format!("\tCode:       {}", token.code),
         format!("\tPIN:        Argon2id, {} KiB, {} passes", cost.memory, cost.passes),
         format!("\tFailures:   {} since the last unlock", token.failures.all),
     ]

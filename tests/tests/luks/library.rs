@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use oathgate_tests::built::bin;
 use oathgate_tests::cdylib::Promise;
 use oathgate_tests::process::run;
 
@@ -53,4 +54,11 @@ fn another_linker_makes_the_same_library() {
 fn it_stays_loaded() {
     let dynamic = run(Command::new("readelf").arg("-d").arg(plugin()), b"").text();
     assert!(dynamic.contains("NODELETE"), "{dynamic}");
+}
+
+#[test]
+fn oathgate_runs_without_libcryptsetup() {
+    let needed = |program: &str| run(Command::new("readelf").args(["-d", "-W"]).arg(bin(program)), b"").text();
+    assert!(needed("oathgate-luks").contains("libcryptsetup.so.12"));
+    assert!(!needed("oathgate").contains("libcryptsetup"));
 }

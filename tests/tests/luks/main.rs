@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod header;
+mod keyscript;
 mod library;
 mod plugin;
+mod tool;
 mod world;

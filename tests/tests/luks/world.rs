@@ -1,7 +1,7 @@
 //! Disks, and a cryptsetup that finds our plugin.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -87,7 +87,7 @@ impl Disk {
         fs::write(&key, KEY).unwrap();
         let path = self.path();
         let path = path.to_str().unwrap();
-        let sizes = ["--luks2-metadata-size=16k", "--luks2-keyslots-size=4m"];
+        let sizes = ["--luks2-metadata-size=16k", "--luks2-keyslots-size=2m"];
         let words = ["luksFormat", "--type=luks2", path, "-"];
         good(&self.run(&[&words[..], &QUICK, &sizes].concat(), PASSPHRASE));
         let words = ["luksAddKey", path, "--key-file=-", "--new-keyfile", key.to_str().unwrap()];
@@ -163,9 +163,12 @@ pub fn ready() -> bool {
     let works = |program: &str, words: &[&str]| {
         Command::new(program).args(words).output().is_ok_and(|output| output.status.success())
     };
-    let ready = works("cryptsetup", &["--version"]) && works("bwrap", &["--dev-bind", "/", "/", "--", "true"]);
+    // The folder must be there: bubblewrap would make it, on the machine itself.
+    let ready = works("cryptsetup", &["--version"])
+        && works("bwrap", &["--dev-bind", "/", "/", "--", "true"])
+        && Path::new(&place()).exists();
     if !ready {
-        eprintln!("skipped: needs cryptsetup, and bubblewrap with user namespaces");
+        eprintln!("skipped: needs cryptsetup with its folder for plugins, and bubblewrap with user namespaces");
     }
     ready
 }

@@ -1,0 +1,70 @@
+//! For the keyscript of initramfs-tools, which asks: whether to, and the key for
+//! an answer. What is to be said goes to the console as libcryptsetup's log.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use luks_unlock::answer::MAX_ANSWER;
+use luks_unlock::order::{Outcome, Volume};
+use rustix::stdio::{stdin, stdout};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+use crate::open::{key_for, ready as is_ready};
+use crate::volume::load;
+
+/// Exit status 0 where an answer is worth asking for.
+pub fn ready(header: &str) -> ExitCode {
+    match is_ready(&volume(header)) {
+        Ok(Outcome::Done {}) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// Writes the key for the answer on standard input to standard output.
+pub fn key(header: &str) -> ExitCode {
+    match given(header) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn given(header: &str) -> Result<bool, Failure> {
+    let device = load(&volume(header))?;
+    let broken = |error: io::Error| Failure::new(format!("can't pass the key on: {error}"));
+    let answer = answer().map_err(broken)?;
+    match key_for(&device, &answer)? {
+        Err(_) => Ok(false),
+        Ok((key, _)) => {
+            unbuffered(stdout()).and_then(|mut out| out.write_all(key.expose())).map(|()| true).map_err(broken)
+        }
+    }
+}
+
+/// What was typed; askpass writes no line break.
+fn answer() -> io::Result<Zeroizing<Vec<u8>>> {
+    let limit = MAX_ANSWER + 2;
+    let mut answer = Zeroizing::new(Vec::with_capacity(limit));
+    unbuffered(stdin())?.take(limit as u64).read_to_end(&mut answer)?;
+    if answer.last() == Some(&b'\n') {
+        answer.pop();
+    }
+    Ok(answer)
+}
+
+/// std's own streams have buffers that nobody wipes.
+fn unbuffered(stream: std::os::fd::BorrowedFd<'_>) -> io::Result<File> {
+    Ok(File::from(stream.try_clone_to_owned()?))
+}
+
+fn volume(header: &str) -> Volume {
+    Volume { device: header.to_owned(), header: None }
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    eprintln!("oathgate: {failure}");
+    ExitCode::from(3)
+}

@@ -1,0 +1,54 @@
+//! What is in headers.
+
+use std::fs;
+
+use luks_cryptsetup::Device;
+use luks_unlock::order::{Listed, Outcome, View, Volume};
+
+use crate::failure::Failure;
+use crate::volume::{NUMBERS, load, tokens};
+
+/// What is in one header.
+pub fn look(volume: &Volume) -> Result<Outcome, Failure> {
+    Ok(Outcome::Header(view(&load(volume)?)))
+}
+
+/// Every volume of the machine that has a token of ours.
+pub fn list() -> Result<Outcome, Failure> {
+    let failed = |error| Failure::new(format!("can't read /sys/class/block: {error}"));
+    let mut names: Vec<_> =
+        fs::read_dir("/sys/class/block").map_err(failed)?.flatten().map(|e| e.file_name()).collect();
+    names.sort();
+    let devices = names.into_iter().filter_map(|name| Some(format!("/dev/{}", name.to_str()?.replace('!', "/"))));
+    let listed = devices.filter_map(|device| {
+        let volume = Volume { device: device.clone(), header: None };
+        // What can't be read or has no header is not a volume of ours.
+        let view = view(&load(&volume).ok()?);
+        (!view.tokens.is_empty()).then_some(Listed { device, view })
+    });
+    let listed: Vec<Listed> = listed.collect();
+    // It complained of every disk without a header.
+    let _ = luks_cryptsetup::heard();
+    Ok(Outcome::Volumes(listed))
+}
+
+fn view(device: &Device) -> View {
+    let uuid = device.uuid();
+    let json = |number: i32| device.token_json(number).map(|json| (number, json));
+    View {
+        keyslots: NUMBERS.filter(|slot| device.keyslot_is_active(*slot)).collect(),
+        tokens: tokens(device).into_iter().filter_map(json).collect(),
+        names: names(&uuid).unwrap_or_default(),
+        uuid,
+    }
+}
+
+/// The names under which a volume is open, as the kernel has them.
+fn names(uuid: &str) -> Option<Vec<String>> {
+    let start = format!("CRYPT-LUKS2-{}-", uuid.replace('-', ""));
+    let name = |entry: fs::DirEntry| {
+        let uuid = fs::read_to_string(entry.path().join("dm/uuid")).ok()?;
+        uuid.trim().strip_prefix(&start).map(str::to_owned)
+    };
+    Some(fs::read_dir("/sys/class/block").ok()?.flatten().filter_map(name).collect())
+}

@@ -1,0 +1,35 @@
+//! `oathgate luks`: codes for encrypted disks.
+//!
+//! What touches a header or a mapping is done by `oathgate-luks` ([`helper`]);
+//! here people are asked and told.
+
+pub mod arguments;
+mod crypttab;
+mod enrol;
+mod helper;
+mod open;
+mod show;
+mod typed;
+
+use arguments::Luks;
+
+use crate::error::Failure;
+use crate::output::Output;
+
+/// Does what stands behind `luks`.
+///
+/// # Errors
+/// When it was not done.
+pub fn run(verb: &Luks, out: &mut Output) -> Result<(), Failure> {
+    match verb {
+        Luks::Enrol(arguments) => enrol::enrol(arguments, out),
+        Luks::Rotate(arguments) => enrol::rotate(arguments, out),
+        Luks::Remove(arguments) => enrol::remove(arguments, out),
+        Luks::Open(arguments) => open::open(arguments, out),
+        Luks::Close(arguments) => open::close(arguments),
+        Luks::Suspend(arguments) => open::suspend(arguments, out),
+        Luks::Resume(arguments) => open::resume(arguments),
+        Luks::Status(arguments) => show::status(arguments, out),
+        Luks::List(json) => show::list(*json, out),
+    }
+}

@@ -1,0 +1,92 @@
+//! `luks open`, `close`, `suspend`, `resume`.
+
+use luks_unlock::failures::MAX_FAILURES;
+use luks_unlock::order::{self, Order, Outcome, Typed};
+
+use super::arguments::{Close, Open, Resume};
+use super::helper::{order, unexpected, volume};
+use super::typed::{Source, typed};
+use crate::error::Failure;
+use crate::output::Output;
+
+const PROMPT: &str = "PIN and code: ";
+
+/// Opens a disk, or only tries to.
+///
+/// # Errors
+/// When it stays shut.
+pub fn open(arguments: &Open, out: &mut Output) -> Result<(), Failure> {
+    let volume = volume(&arguments.disk)?;
+    match order(&Order::Ready(volume.clone()))? {
+        Outcome::Done {} => {}
+        _ => return Err(aside(&volume.device)),
+    }
+    let flags = arguments.mapping.into();
+    answered(Source::of(arguments.stdin), &volume.device, |answer| {
+        let (volume, name) = (volume.clone(), arguments.name.clone());
+        Order::Open(order::Open { volume, name, answer, flags })
+    })?;
+    match &arguments.name {
+        None => out.line("PIN and code are right; the code is used up."),
+        Some(name) => {
+            out.line(format!("Opened: /dev/mapper/{name}"))?;
+            out.line(format!("To close it: oathgate luks close {name}"))
+        }
+    }
+}
+
+/// Closes an open disk.
+///
+/// # Errors
+/// When it stays open.
+pub fn close(arguments: &Close) -> Result<(), Failure> {
+    done(&Order::Close { name: arguments.name.clone() })
+}
+
+/// Stops an open disk.
+///
+/// # Errors
+/// When it goes on.
+pub fn suspend(arguments: &Close, out: &mut Output) -> Result<(), Failure> {
+    done(&Order::Suspend { name: arguments.name.clone() })?;
+    out.line(format!("Suspended: whatever uses it waits. To let it go on: oathgate luks resume {}", arguments.name))
+}
+
+/// Lets a suspended disk go on.
+///
+/// # Errors
+/// When it stays suspended.
+pub fn resume(arguments: &Resume) -> Result<(), Failure> {
+    let header = arguments.header.as_deref().map(super::helper::text).transpose()?;
+    answered(Source::of(arguments.stdin), &arguments.name, |answer| Order::Resume {
+        name: arguments.name.clone(),
+        header: header.clone(),
+        answer,
+    })
+}
+
+/// Asks until an answer is taken, or no further one will be.
+fn answered(source: Source, what: &str, make: impl Fn(Typed) -> Order) -> Result<(), Failure> {
+    let tries = if source == Source::Terminal { MAX_FAILURES } else { 1 };
+    for _ in 0..tries {
+        let answer = typed(&source.ask(PROMPT)?)?;
+        match order(&make(answer))? {
+            Outcome::Done {} => return Ok(()),
+            Outcome::Refused { again: true } => {}
+            Outcome::Refused { again: false } => return Err(aside(what)),
+            other => return Err(unexpected(&other)),
+        }
+    }
+    Err(Failure::no("refused"))
+}
+
+fn aside(what: &str) -> Failure {
+    Failure::no("no code is taken now").hint(format!("a passphrase opens it: cryptsetup open {what} NAME"))
+}
+
+fn done(wanted: &Order) -> Result<(), Failure> {
+    match order(wanted)? {
+        Outcome::Done {} => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}

@@ -1,0 +1,134 @@
+//! `luks status` and `luks list`.
+
+use luks_unlock::Token;
+use luks_unlock::order::{Listed, Order, Outcome, View};
+use serde::Serialize;
+
+use super::arguments::Status;
+use super::helper::{look, order, unexpected, volume};
+use crate::cli::Json;
+use crate::error::Failure;
+use crate::output::{Output, table};
+
+/// A disk, for programs.
+#[derive(Serialize)]
+struct Shown<'a> {
+    device: &'a str,
+    uuid: &'a str,
+    open_as: &'a [String],
+    keyslots_without_code: Vec<i32>,
+    tokens: Vec<ShownToken>,
+}
+
+/// A token, for programs.
+#[derive(Serialize)]
+struct ShownToken {
+    token: i32,
+    keyslots: Vec<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unusable: Option<String>,
+    #[serde(flatten)]
+    usable: Option<Usable>,
+}
+
+#[derive(Serialize)]
+struct Usable {
+    gate: &'static str,
+    code: luks_unlock::token::Code,
+    argon2id: luks_unlock::Cost,
+    failures: u32,
+}
+
+/// Shows what opens a disk.
+///
+/// # Errors
+/// When that can't be seen.
+pub fn status(arguments: &Status, out: &mut Output) -> Result<(), Failure> {
+    let volume = volume(&arguments.disk)?;
+    let view = look(&volume)?;
+    if arguments.json.json {
+        return out.json(&shown(&volume.device, &view));
+    }
+    describe(&volume.device, &view, out)
+}
+
+/// Shows the disks of this machine that ask for a code.
+///
+/// # Errors
+/// When that can't be seen.
+pub fn list(json: Json, out: &mut Output) -> Result<(), Failure> {
+    let listed = match order(&Order::List {})? {
+        Outcome::Volumes(listed) => listed,
+        other => return Err(unexpected(&other)),
+    };
+    if json.json {
+        let all: Vec<Shown> = listed.iter().map(|each| shown(&each.device, &each.view)).collect();
+        return out.json(&all);
+    }
+    if listed.is_empty() {
+        return out.line("No disk of this machine asks for a code; only root can look at all of them.");
+    }
+    let row = |Listed { device, view }: &Listed| {
+        let names = if view.names.is_empty() { "closed".to_owned() } else { view.names.join(" ") };
+        vec![device.clone(), view.uuid.clone(), names]
+    };
+    out.print(&table(&["DEVICE", "UUID", "OPEN AS"], &listed.iter().map(row).collect::<Vec<_>>()))
+}
+
+fn shown<'a>(device: &'a str, view: &'a View) -> Shown<'a> {
+    let keyslots_without_code = without_code(view);
+    let tokens = view.tokens.iter().map(|(number, json)| token(*number, json)).collect();
+    Shown { device, uuid: &view.uuid, open_as: &view.names, keyslots_without_code, tokens }
+}
+
+fn token(number: i32, json: &str) -> ShownToken {
+    let keyslots = luks_unlock::token::keyslots(json);
+    match Token::parse(json) {
+        Err(error) => ShownToken { token: number, keyslots, unusable: Some(error.to_string()), usable: None },
+        Ok(token) => {
+            let (code, argon2id, failures) = (token.code, token.pin.cost, token.failures.all);
+            let usable = Some(Usable { gate: "header", code, argon2id, failures });
+            ShownToken { token: number, keyslots, unusable: None, usable }
+        }
+    }
+}
+
+/// The keyslots that open the disk and belong to no token of ours.
+pub fn without_code(view: &View) -> Vec<i32> {
+    let with: Vec<i32> = view.tokens.iter().flat_map(|(_, json)| luks_unlock::token::keyslots(json)).collect();
+    view.keyslots.iter().copied().filter(|slot| !with.contains(slot)).collect()
+}
+
+fn describe(device: &str, view: &View, out: &mut Output) -> Result<(), Failure> {
+    out.line(out.bold(&format!("{device}, UUID {}", view.uuid)))?;
+    for (number, json) in &view.tokens {
+        out.line(sentence(&token(*number, json)))?;
+    }
+    if view.tokens.is_empty() {
+        out.line("No token of oathgate's: no code is asked for.")?;
+    }
+    let slots: Vec<String> = without_code(view).iter().map(ToString::to_string).collect();
+    match slots.len() {
+        0 => out.line(out.warning("No keyslot opens it without a code: there is no recovery passphrase."))?,
+        _ => out.line(format!("Keyslots that open it without a code: {}.", slots.join(", ")))?,
+    }
+    match view.names.as_slice() {
+        [] => out.line("It is closed."),
+        names => out.line(format!("It is open as {}.", names.join(", "))),
+    }
+}
+
+fn sentence(token: &ShownToken) -> String {
+    let slots = token.keyslots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let head = format!("Token {} for keyslot {slots}", token.token);
+    match (&token.usable, &token.unusable) {
+        (Some(Usable { code, argon2id, failures, .. }), _) => {
+            format!(
+                "{head}: header gate, PIN and code ({code}), Argon2id with {} KiB and {} passes, \
+                 {failures} wrong answers since the last unlock.",
+                argon2id.memory, argon2id.passes
+            )
+        }
+        (None, why) => format!("{head}: not usable: {}", why.as_deref().unwrap_or("unknown")),
+    }
+}
