@@ -107,7 +107,7 @@ impl System {
     /// Writes what a service does; `auth` are its lines for that, in which
     /// `MODULE` stands for the module.
     pub fn stack(&self, service: &str, auth: &str) {
-        let auth = auth.replace("MODULE", MODULE);
+        let auth = auth.replace("MODULE", &format!("{MODULE} nodelay"));
         let text = format!("{auth}\naccount required pam_permit.so\nsession required pam_permit.so\n");
         self.write(&format!("pam.d/{service}"), &text);
     }

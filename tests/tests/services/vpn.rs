@@ -36,3 +36,25 @@ fn a_code_in_the_passwords_place() {
     let unknown = connect("no-such-account", &ann.code(2), &[]).text();
     assert!(unknown.contains("Hidden \"Verification code: \"") && unknown.contains("result PAM_AUTH_ERR"), "{unknown}");
 }
+
+#[test]
+fn password_and_code_in_one() {
+    let Some(system) = System::enter("vpn::password_and_code_in_one") else { return };
+    system.stack("openvpn", "auth required MODULE forward_pass\nauth required pam_unix.so use_first_pass nodelay");
+    let ann = system.enrol("ann");
+    for (counter, (password, code, expected)) in [
+        (PASSWORD, ann.code(0), "PAM_SUCCESS"),
+        (PASSWORD, ann.code(0), "PAM_AUTH_ERR"),
+        (PASSWORD, ann.scratch(0), "PAM_SUCCESS"),
+        ("wrong horse", ann.code(1), "PAM_AUTH_ERR"),
+        (PASSWORD, ann.wrong_code(), "PAM_AUTH_ERR"),
+        (PASSWORD, String::new(), "PAM_AUTH_ERR"),
+        ("", ann.code(2), "PAM_AUTH_ERR"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let said = connect("ann", &format!("{password}{code}"), &["--silent"]).text();
+        assert_eq!(said, format!("Hidden \"Password & verification code: \"\nresult {expected}\n"), "{counter}");
+    }
+}

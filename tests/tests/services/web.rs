@@ -11,7 +11,7 @@ use oathgate_tests::process::{PATIENCE, Running};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::system::{System, has};
+use crate::system::{PASSWORD, System, has};
 
 const DELEGATE: &str = "[[delegate]]\nuser = \"www-data\"\nservice = \"nginx\"\ngroup = \"web\"\n";
 
@@ -123,6 +123,24 @@ fn a_code_opens_a_page_once() {
     assert_eq!(web.get(Some(("ann", &ann.scratch(0)))), 200);
     let accepted = |peer| system.decided().into_iter().filter(move |row| row.2 && row.3 == peer).count();
     assert_eq!(accepted(33), 3, "{:?}", system.decided());
+}
+
+#[test]
+fn password_and_code_in_one() {
+    let auth = "auth required MODULE forward_pass\nauth required pam_unix.so use_first_pass nodelay";
+    let Some(system) = system("password_and_code_in_one", DELEGATE, auth) else { return };
+    let ann = system.enrol("ann");
+    let web = Web::start();
+    for (password, code, expected) in [
+        (PASSWORD, ann.code(0), 200),
+        (PASSWORD, ann.code(0), 401),
+        ("wrong horse", ann.code(1), 401),
+        (PASSWORD, String::new(), 401),
+        ("", ann.code(2), 401),
+        (PASSWORD, ann.code(3), 200),
+    ] {
+        assert_eq!(web.get(Some(("ann", &format!("{password}{code}")))), expected);
+    }
 }
 
 #[test]
