@@ -13,7 +13,7 @@ use crate::matching::Match;
 use crate::otp::{self, Algorithm, Digits, Period};
 use crate::record::{Credential, Entry, Proof, Record, State};
 use crate::scratch::{Salt, ScratchHash, ScratchKind};
-use crate::terms::Terms;
+pub use crate::terms::Terms;
 use crate::{Account, CredentialId, Fingerprint, Input, Label, Secret, UnixTime};
 
 /// What somebody has shown before the code, and who says so.

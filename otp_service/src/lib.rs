@@ -13,7 +13,6 @@ pub mod account;
 pub mod arguments;
 pub mod boot;
 pub mod change;
-mod checked;
 pub mod config;
 pub mod enrol;
 pub mod export;

@@ -8,8 +8,7 @@ use otp_store::{AuditRow, Whose};
 use otp_wire::SecretText;
 use otp_wire::message::{self, CredentialName, Outcome};
 
-use crate::checked::check;
-use crate::login::{answer, audit_row, judged, of_owner, only};
+use crate::login::{answer, audit_row, check, judged, of_owner, only};
 use crate::service::{Asked, Decision, Service, Stop};
 
 impl Service {
