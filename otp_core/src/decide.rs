@@ -13,6 +13,7 @@ use crate::matching::Match;
 use crate::otp::{self, Algorithm, Digits, Period};
 use crate::record::{Credential, Entry, Proof, Record, State};
 use crate::scratch::{Salt, ScratchHash, ScratchKind};
+pub use crate::terms::Terms;
 use crate::{Account, CredentialId, Fingerprint, Input, Label, Secret, UnixTime};
 
 /// What somebody has shown before the code, and who says so.
@@ -58,31 +59,6 @@ pub struct Attempt<'a> {
     pub limits: Limits,
     /// What the front end's configuration demands beside.
     pub terms: Terms,
-}
-
-/// What a front end's configuration demands beside; less is accepted by it, never more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// Only credentials whose codes have so many digits count.
-    pub digits: Option<Digits>,
-    /// At most so many steps before and after the present one, or counters ahead, count.
-    pub window: Option<u8>,
-    /// What was typed stands behind a password that may end in digits too: of
-    /// each credential's code as many digits count as it has.
-    pub behind_password: bool,
-}
-
-impl Terms {
-    fn allow(&self, credential: &Credential) -> bool {
-        self.digits.is_none_or(|digits| digits == credential.digits)
-    }
-
-    /// The part of `typed` that may be a code of the credential.
-    fn part<'a>(&self, typed: &'a str, credential: &Credential) -> &'a str {
-        let length = usize::from(credential.digits.get());
-        let before = if self.behind_password { typed.len().saturating_sub(length) } else { 0 };
-        typed.get(before..).unwrap_or_default()
-    }
 }
 
 /// The answer to "may they come in?".

@@ -22,6 +22,7 @@ pub mod scratch;
 pub mod secret;
 pub mod set_back;
 pub mod ssh_key;
+pub mod terms;
 pub mod uri;
 
 pub use decide::{Accepted, Admission, Attempt, Refusal, Verdict, admit, decide};
@@ -33,6 +34,7 @@ pub use otp::{Algorithm, Digits, Period};
 pub use record::{Credential, Door, Entry, Factor, Policy, Proof, Record, State, Steps};
 pub use secret::Secret;
 pub use ssh_key::Fingerprint;
+pub use terms::Terms;
 
 /// Seconds since 1970-01-01T00:00:00Z, by the verifier's clock.
 pub type UnixTime = u64;

@@ -1,10 +1,10 @@
 //! Whoever is refused, as many codes are computed: the time does not tell who
 //! is enrolled, revoked, or guessed at by somebody else.
 
-use crate::decide::{Attempt, Shown, Terms, Verdict, decide, decoy};
+use crate::decide::{Attempt, Shown, Verdict, decide, decoy};
 use crate::otp::HASHED;
 use crate::record::{Entry, Factor, Policy, State};
-use crate::{Account, Algorithm, Credential, CredentialId, Digits, Input, Limits, Period, Record, Secret};
+use crate::{Account, Algorithm, Credential, CredentialId, Digits, Input, Limits, Period, Record, Secret, Terms};
 
 const NOW: u64 = 1_800_000_000;
 

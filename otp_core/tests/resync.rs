@@ -3,7 +3,7 @@
 mod common;
 
 use common::{NOW, WRONG, account, code_at, code_of, id, key, picture, record, try_code, try_full, with_keys};
-use otp_core::decide::Terms;
+use otp_core::Terms;
 use otp_core::door::{PCI_FAILURES, PCI_SECONDS};
 use otp_core::resync::{HOTP_AHEAD, Resync, TOTP_STEPS, resync};
 use otp_core::{Attempt, Factor, Input, Limits, Period, Record, Refusal, UnixTime, Verdict, decide};

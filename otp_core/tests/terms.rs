@@ -7,7 +7,7 @@ mod common;
 use common::{
     NOW, OLD_SALT, OLD_SCRATCH, account, code_at, code_of, entry, hash, hotp, record, totp, with_scratch, without_key,
 };
-use otp_core::decide::Terms;
+use otp_core::Terms;
 use otp_core::{Accepted, Attempt, Digits, Input, Limits, Record, Refusal, Verdict, decide};
 
 const WRONG: Verdict = Verdict::Refuse(Refusal::Wrong);

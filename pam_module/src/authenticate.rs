@@ -3,17 +3,16 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Instant;
 
-use otp_core::Account;
 use otp_wire::message::Terms;
 use otp_wire::{Ask, DEADLINE, Error, Login, LoginsOnly, Outcome, Request, SecretText, Verifier, Verify, syslog};
 use pam::constants::{PAM_ERROR_MSG, PAM_PROMPT_ECHO_OFF, PAM_PROMPT_ECHO_ON, PAM_TEXT_INFO, PamMessageStyle};
 use zeroize::Zeroizing;
 
 use crate::answer::{code_begins, is_made_up};
-use crate::auth_info;
 use crate::end::End;
 use crate::host::{Host, NoAnswer};
-use crate::options::{FirstPass, Nullok, Options, Require};
+use crate::login;
+use crate::options::{FirstPass, Nullok, Options};
 
 /// What everybody is asked.
 pub const PROMPT: &str = "Verification code: ";
@@ -23,8 +22,6 @@ pub const BOTH_PROMPT: &str = "Password & verification code: ";
 pub const PASSWORD_PROMPT: &str = "Password: ";
 /// The longest line in characters that a verifier may show to people.
 const MAX_LINE: usize = 200;
-/// The longest PAM item in bytes that is passed on.
-const MAX_ITEM: usize = 256;
 /// A refusal is told after about so many microseconds, unless `nodelay` says otherwise.
 const DELAY: u32 = 1_000_000;
 /// A program that was refused so often by one PAM handle is told to give up.
@@ -63,7 +60,7 @@ struct Wrong {
 
 impl<H: Host> Call<'_, H> {
     fn run(&mut self) -> ControlFlow<End, End> {
-        let login = self.login()?;
+        let login = login::of(self.host, self.options)?;
         let line = match self.begin(&login)? {
             Begun::Ask(line) => line,
             Begun::Open(end, notice) => return self.without_code(&login.account, end, notice),
@@ -75,40 +72,6 @@ impl<H: Host> Call<'_, H> {
         match self.judge(&login, &typed, forward)? {
             Ok(end) => Continue(end),
             Err(wrong) => self.refuse(wrong),
-        }
-    }
-
-    /// Who wants in, and what they have shown before.
-    fn login(&mut self) -> ControlFlow<End, Login> {
-        let Some(account) = self.host.user() else { return undecided("no user name that is text") };
-        if account.parse::<Account>().is_err() {
-            return Break(End::Refused("not an account name".to_owned()));
-        }
-        let Some(service) = self.host.service().and_then(item) else { return undecided("no PAM service name") };
-        let tty = self.host.tty().and_then(item);
-        let auth_info = self.host.auth_info();
-        let under_sshd = service == "sshd" || tty.as_deref() == Some("ssh") || auth_info.is_some();
-        let keys = match auth_info::keys(&auth_info.unwrap_or_default()) {
-            Ok(keys) => keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            Err(error) => return undecided(&format!("{account}: {error}")),
-        };
-        let address = self.host.address().and_then(item);
-        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "nowhere".to_owned());
-        let (terminal, from) = (or_none(&tty), or_none(&address));
-        self.debug(&format!("{account}: service {service}, tty {terminal}, from {from}, keys {}", keys.join(" ")));
-        if keys.is_empty() && self.needs_key(under_sshd) {
-            let why = "no publickey in SSH_AUTH_INFO_0; in sshd_config set AuthenticationMethods publickey,keyboard-interactive";
-            return Break(End::Refused(format!("{account}: {why}")));
-        }
-        let terms = self.options.terms.clone();
-        Continue(Login { account, keys, service, address, connection: None, tty, terms })
-    }
-
-    fn needs_key(&self, under_sshd: bool) -> bool {
-        match self.options.require_publickey {
-            Require::Auto => under_sshd,
-            Require::Yes => true,
-            Require::No => false,
         }
     }
 
@@ -279,7 +242,7 @@ fn request(ask: Ask<LoginsOnly>) -> ControlFlow<End, Request<LoginsOnly>> {
     }
 }
 
-fn undecided<T>(why: &str) -> ControlFlow<End, T> {
+pub(crate) fn undecided<T>(why: &str) -> ControlFlow<End, T> {
     Break(End::Undecided(why.to_owned()))
 }
 
@@ -304,12 +267,6 @@ fn accepted(account: &str, label: Option<&str>, scratch_left: Option<usize>) -> 
 /// One harmless line out of the verifier's text.
 fn for_people(line: &str) -> String {
     syslog::escape(line).chars().take(MAX_LINE).collect()
-}
-
-/// A PAM item that may be passed on; none where it is no ordinary name.
-fn item(text: String) -> Option<String> {
-    let ordinary = (1..=MAX_ITEM).contains(&text.len()) && !text.chars().any(char::is_control);
-    ordinary.then_some(text)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod barrier;
 pub mod end;
 mod ffi;
 pub mod host;
+mod login;
 pub mod options;
 mod verifier;
 

@@ -8,7 +8,8 @@ mod common;
 use common::{NOW, OLD_SALT, OLD_SCRATCH, SALT, SCRATCH, WRONG, account, code_of, entry, hash, key, with_scratch};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use otp_core::decide::{Shown, Terms};
+use otp_core::Terms;
+use otp_core::decide::Shown;
 use otp_core::grant::Origin;
 use otp_core::resync::{Resync, resync};
 use otp_core::{

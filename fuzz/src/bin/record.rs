@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use otp_core::decide::{Attempt, Shown, Terms, admit, decide};
+use otp_core::decide::{Attempt, Shown, admit, decide};
 use otp_core::grant::Origin;
 use otp_core::resync::{Resync, resync};
-use otp_core::{Entry, Input, Limits, Record};
+use otp_core::{Entry, Input, Limits, Record, Terms};
 use otp_store::fuzzing;
 
 /// 2023-11-14, as in the tests of the decision.

@@ -3,7 +3,8 @@
 #![allow(dead_code)] // each test program uses a part
 #![allow(clippy::unwrap_used)]
 
-use otp_core::decide::{Shown, Terms};
+use otp_core::Terms;
+use otp_core::decide::Shown;
 use otp_core::grant::Origin;
 use otp_core::scratch::{HashedCode, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{

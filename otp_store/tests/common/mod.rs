@@ -5,7 +5,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use otp_core::decide::{Shown, Terms};
+use otp_core::Terms;
+use otp_core::decide::Shown;
 use otp_core::record::{Entry, Factor, Policy, State};
 use otp_core::{
     Account, Algorithm, Attempt, Credential, CredentialId, Digits, Input, Owner, Record, Secret, Verdict, decide, otp,

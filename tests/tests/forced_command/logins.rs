@@ -147,7 +147,7 @@ fn hundred_failures(world: &Real, owner: &str, key: &str) {
                 hashes: &[],
                 only: None,
                 limits: otp_core::Limits::Usual,
-                terms: otp_core::decide::Terms::default(),
+                terms: otp_core::Terms::default(),
             };
             (_, record) = decide(record, &attempt, 1_000_000 + minute * 60);
         }

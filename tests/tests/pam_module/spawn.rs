@@ -108,6 +108,33 @@ fn nothing_to_start_lets_nobody_in() {
     undecided("no program");
 }
 
+/// One field for both, as in OpenVPN's programs; each request starts a
+/// verifier of its own, which knows of the grace from the store.
+#[test]
+fn password_and_code_in_one_for_pam_unix_behind() {
+    if !inside("password_and_code_in_one_for_pam_unix_behind") {
+        return;
+    }
+    let (pam, _folder) = system("");
+    init();
+    let device = enrol();
+    let (account, password) = (id("-un"), "a longer secret 17");
+    run(&mut Command::new("chpasswd"), format!("{account}:{password}\n").as_bytes());
+    let ours = format!("auth requisite {} verifier=spawn forward_pass grace_period=600", module().display());
+    pam.configure(&format!("{ours}\nauth required pam_unix.so use_first_pass"));
+    let login = |typed: &str| {
+        let finished = run(&mut pam.host("su", &account, &["--rhost", "192.0.2.7"]), format!("{typed}\n").as_bytes());
+        assert_eq!(prompts(&finished), 1, "{}", finished.text());
+        result(&finished) == "PAM_SUCCESS"
+    };
+    assert!(!login(password), "no code");
+    assert!(!login(&format!("{password}{}", device.wrong_code())));
+    assert!(!login(&format!("another{}", device.code(0))), "the code is right and spent, the password is not");
+    assert!(login(password), "grace, and the password");
+    assert!(!login("another"), "grace is no password");
+    assert!(!login(&format!("{password}{}", device.code(1))), "nor is a code wanted");
+}
+
 /// Authenticates with `code` in a host that setpriv(1) starts with other uids.
 fn su_with(pam: &Pam, setpriv: &[&str], code: &str) -> Finished {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
