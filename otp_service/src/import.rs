@@ -46,7 +46,11 @@ impl Service {
         row.owner = owner.to_string();
         row.key = key.map(|key| key.to_string()).unwrap_or_default();
         self.transact(asked, Whose::Owner(owner.clone()), move |record| {
-            let record = record.unwrap_or_else(|| Record::new(owner));
+            let mut record = record.unwrap_or_else(|| Record::new(owner));
+            if let Some(line) = caught_up(&mut record, &credentials) {
+                let audit = vec![AuditRow { reason: "import: codes used elsewhere count as used".to_owned(), ..row }];
+                return Decision { record: Some(record), audit, outcome: Outcome::Done(line) };
+            }
             let done = done(&credentials, &place);
             let rows = credentials.iter().map(|new| AuditRow { reason: format!("imported {}", new.id), ..row.clone() });
             let audit = rows.collect();
@@ -126,6 +130,24 @@ fn unknown(record: &Record, new: &Credential) -> Result<(), String> {
     let Some(same) = record.credentials.iter().find(|known| known.secret == new.secret) else { return Ok(()) };
     let revoked = if matches!(same.state, State::Revoked { .. }) { ", revoked," } else { "" };
     Err(format!("{} has this secret already{revoked} as {} ({})", record.owner, same.label, same.id))
+}
+
+/// Counts as used what another verifier has accepted since the same credentials
+/// were imported before; the line that says so, where that changes anything. `None`
+/// leaves a record that only serves to refuse.
+fn caught_up(record: &mut Record, credentials: &[Credential]) -> Option<String> {
+    let mut line = None;
+    for new in credentials {
+        let same = record.credentials.iter_mut().find(|known| known.secret == new.secret)?;
+        let later = same.factor.later(new.factor)?;
+        if later != same.factor {
+            same.factor = later;
+            let (owner, label, id) = (&record.owner, &same.label, &same.id);
+            line =
+                Some(format!("{owner} has this secret already as {label} ({id}); what was used since counts as used"));
+        }
+    }
+    line
 }
 
 /// Puts all of them into a record, or says what is in the way of one.

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use otp_wire::Ask;
-
 use super::arguments::Import;
-use super::homes::{Home, State, settled};
+use super::homes::{Home, State, settled, take};
 use super::import::{self, fits};
 use super::reader;
 use super::select::Numbered;
@@ -48,9 +46,7 @@ fn one(client: &Client, user: &str, rows: &[Numbered], arguments: &Import, look_
     let usable = rows.iter().try_for_each(|row| fits(row, arguments.allow_weak));
     let done = match usable {
         Ok(()) if look_only => Ok(State::Ready),
-        Ok(()) => {
-            import::ask(user, rows, arguments).and_then(|ask| client.done(Ask::Import(ask))).map(|_| State::Imported)
-        }
+        Ok(()) => import::ask(user, rows, arguments).and_then(|ask| take(client, ask)),
         Err(failure) => Err(failure),
     };
     settled(user, done, losses)

@@ -109,7 +109,10 @@ pub fn run<'a>(
     }
     say(&found, arguments.dry_run, out)?;
     match &arguments.trial {
-        Some(time) => out.line(format!("All goes back in {time}, unless you say the same with --confirm.")),
+        Some(time) => {
+            let from = arguments.from.name();
+            out.line(format!("All goes back in {time}, unless you confirm: sudo oathgate migrate {from} --confirm"))
+        }
         None => Ok(()),
     }
 }
