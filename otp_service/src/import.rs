@@ -3,7 +3,7 @@
 use otp_core::otp::Period;
 use otp_core::record::{Factor, MAX_CREDENTIALS_A_DOOR, State};
 use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
-use otp_core::{Account, Credential, Digits, Fingerprint, Record, Secret, UnixTime};
+use otp_core::{Account, Credential, Digits, Fingerprint, Label, Record, Secret, UnixTime};
 use otp_store::{AuditRow, Whose, scratch_hash};
 use otp_wire::SecretText;
 use otp_wire::message::{Import, Imported, ImportedFactor, Outcome};
@@ -35,7 +35,8 @@ impl Service {
         }
         let key: Option<Fingerprint> = ask.key.as_deref().map(str::parse).transpose().map_err(Stop::invalid)?;
         let place = Place { account, key, note: ask.note.as_deref().map(lines::bounded) };
-        let credentials: Vec<Credential> = ask
+        let unnamed: Vec<bool> = ask.credentials.iter().map(|imported| imported.label.is_none()).collect();
+        let mut credentials: Vec<Credential> = ask
             .credentials
             .iter()
             .map(|imported| credential(imported, ask.allow_weak, &place.account, asked.now))
@@ -51,6 +52,7 @@ impl Service {
                 let audit = vec![AuditRow { reason: "import: codes used elsewhere count as used".to_owned(), ..row }];
                 return Decision { record: Some(record), audit, outcome: Outcome::Done(line) };
             }
+            name(&record, &mut credentials, &unnamed);
             let done = done(&credentials, &place);
             let rows = credentials.iter().map(|new| AuditRow { reason: format!("imported {}", new.id), ..row.clone() });
             let audit = rows.collect();
@@ -60,6 +62,30 @@ impl Service {
             }
         })
     }
+}
+
+/// Gives those that came without a label one that is free.
+fn name(record: &Record, credentials: &mut [Credential], unnamed: &[bool]) {
+    let active = record.credentials.iter().filter(|known| known.state == State::Active);
+    let mut taken: Vec<Label> = active.map(|known| known.label.clone()).collect();
+    for (credential, unnamed) in credentials.iter_mut().zip(unnamed) {
+        if *unnamed {
+            credential.label = free(&credential.label, &taken);
+        }
+        taken.push(credential.label.clone());
+    }
+}
+
+/// The label, or with a number behind it where it is taken.
+fn free(label: &Label, taken: &[Label]) -> Label {
+    let numbered = (2..=99).filter_map(|number| {
+        let end = format!("-{number}");
+        let head: String = label.to_string().chars().take(64 - end.len()).collect();
+        (head + &end).parse().ok()
+    });
+    let all = std::iter::once(label.clone()).chain(numbered);
+    // Where none is free, the taken one is refused.
+    all.into_iter().find(|label| !taken.contains(label)).unwrap_or_else(|| label.clone())
 }
 
 /// Where the credentials count.

@@ -143,6 +143,20 @@ fn what_was_used_elsewhere_since_the_first_import_counts_as_used() {
 }
 
 #[test]
+fn a_label_that_nobody_chose_is_a_free_one() {
+    let world = World::new(false);
+    let unnamed = |name: &str| Imported { label: None, ..totp(name) };
+    assert!(is_done(&world.ask(ROOT, Ask::Import(import(&[totp(ACCOUNT)])))));
+    let Outcome::Done(line) = world.ask(ROOT, Ask::Import(import(&[unnamed("b"), unnamed("c")]))) else {
+        panic!("it was refused")
+    };
+    let expected = [format!("{ACCOUNT}-2 ("), format!("{ACCOUNT}-3 (")];
+    assert!(expected.iter().all(|label| line.contains(label)), "{line}");
+    let chosen = Imported { label: Some(ACCOUNT.to_owned()), ..totp("d") };
+    assert!(matches!(world.ask(ROOT, Ask::Import(import(&[chosen]))), Outcome::Invalid(_)));
+}
+
+#[test]
 fn weak_secrets_are_for_those_who_insist() {
     let world = World::new(true);
     let weak = || {
