@@ -66,11 +66,10 @@ fn lost(back: Record, now: UnixTime) -> Record {
 
 /// Carries what is known of a credential from a back-up into the present one.
 fn carry(present: &mut Credential, back: &Credential) {
-    match (&mut present.factor, back.factor) {
-        (Factor::Hotp { next }, Factor::Hotp { next: other }) => *next = (*next).max(other),
-        (Factor::Totp { last_step, .. }, Factor::Totp { last_step: other, .. }) => *last_step = (*last_step).max(other),
+    match present.factor.later(back.factor) {
+        Some(factor) => present.factor = factor,
         // One id and two kinds: whatever that is, no code of it counts.
-        _ => present.state = weaker(present.state, State::Disabled),
+        None => present.state = weaker(present.state, State::Disabled),
     }
     present.barred = Steps::span(present.barred, back.barred);
     present.state = weaker(present.state, back.state);

@@ -162,6 +162,21 @@ impl Factor {
         (steps > 0).then(|| steps.saturating_mul(u64::from(period.get())))
     }
 
+    /// The same, with what `other` has seen used counted as used; `None` where
+    /// the two count in different ways.
+    #[must_use]
+    pub fn later(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Hotp { next }, Self::Hotp { next: other }) => Some(Self::Hotp { next: next.max(other) }),
+            (Self::Totp { period, last_step, skew, window }, Self::Totp { period: same, last_step: other, .. })
+                if period == same =>
+            {
+                Some(Self::Totp { period, last_step: last_step.max(other), skew, window })
+            }
+            _ => None,
+        }
+    }
+
     /// The kind, as the store, the wire and the command line call it.
     #[must_use]
     pub fn kind(&self) -> &'static str {

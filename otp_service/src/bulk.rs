@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::access::Peer;
 use crate::account::{Accounts, Found};
-use crate::import::{Place, add_all, credentials, known};
+use crate::import::{Place, add_all, catch_up, credentials, give_labels, known, unnamed};
 use crate::service::{Service, Stop, audit_row};
 use crate::{harden, lines};
 
@@ -161,15 +161,22 @@ fn arrival(
     place: &Place,
     (row, now): (&AuditRow, UnixTime),
 ) -> Judged {
-    let mut new = Vec::new();
-    for one in credentials(import, &place.account, now).map_err(Stop::text)? {
-        if record.as_ref().map(|record| known(record, &one)).transpose()?.flatten().is_none() {
-            new.push(one);
+    let mut record = record.unwrap_or_else(|| Record::new(owner.clone()));
+    let (mut new, mut names, mut caught_up) = (Vec::new(), Vec::new(), false);
+    for (one, unnamed) in credentials(import, &place.account, now).map_err(Stop::text)?.into_iter().zip(unnamed(import))
+    {
+        match known(&record, &one)? {
+            Some(_) => caught_up |= catch_up(&mut record, &one).is_some_and(|(moved, _)| moved),
+            None => {
+                new.push(one);
+                names.push(unnamed);
+            }
         }
     }
-    if new.is_empty() {
+    if new.is_empty() && !caught_up {
         return Ok(None);
     }
+    give_labels(&record, &mut new, &names);
     let row = AuditRow {
         account: place.account.to_string(),
         owner: owner.to_string(),
@@ -177,7 +184,8 @@ fn arrival(
         ..row.clone()
     };
     let staged = |id| AuditRow { reason: format!("staged {id} of a bulk import"), ..row.clone() };
-    let audit = new.iter().map(|one| staged(&one.id)).collect();
-    let record = record.unwrap_or_else(|| Record::new(owner.clone()));
+    let behind = caught_up.then(|| "staged: codes used elsewhere count as used".to_owned());
+    let mut audit: Vec<AuditRow> = new.iter().map(|one| staged(&one.id)).collect();
+    audit.extend(behind.map(|reason| AuditRow { reason, ..row.clone() }));
     add_all(record, new, place, None).map(|record| Some(Arrival { record, audit }))
 }

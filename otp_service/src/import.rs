@@ -3,7 +3,7 @@
 use otp_core::otp::Period;
 use otp_core::record::{Factor, MAX_CREDENTIALS_A_DOOR, State};
 use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
-use otp_core::{Account, Credential, Digits, Fingerprint, Record, Secret, UnixTime};
+use otp_core::{Account, Credential, Digits, Fingerprint, Label, Record, Secret, UnixTime};
 use otp_store::{AuditRow, Whose, scratch_hash};
 use otp_wire::SecretText;
 use otp_wire::message::{Import, Imported, ImportedFactor, Outcome};
@@ -32,14 +32,20 @@ impl Service {
         }
         let key: Option<Fingerprint> = ask.key.as_deref().map(str::parse).transpose().map_err(Stop::invalid)?;
         let place = Place { account, key, note: ask.note.as_deref().map(lines::bounded) };
-        let credentials = credentials(ask, &place.account, asked.now)?;
+        let unnamed = unnamed(ask);
+        let mut credentials = credentials(ask, &place.account, asked.now)?;
         let set = scratch_set(&ask.scratch, asked.now)?;
         let mut row = asked.row("change", "");
         row.account = place.account.to_string();
         row.owner = owner.to_string();
         row.key = key.map(|key| key.to_string()).unwrap_or_default();
         self.transact(asked, Whose::Owner(owner.clone()), move |record| {
-            let record = record.unwrap_or_else(|| Record::new(owner));
+            let mut record = record.unwrap_or_else(|| Record::new(owner));
+            if let Some(line) = caught_up(&mut record, &credentials) {
+                let audit = vec![AuditRow { reason: "import: codes used elsewhere count as used".to_owned(), ..row }];
+                return Decision { record: Some(record), audit, outcome: Outcome::Done(line) };
+            }
+            give_labels(&record, &mut credentials, &unnamed);
             let done = done(&credentials, &place);
             let rows = credentials.iter().map(|new| AuditRow { reason: format!("imported {}", new.id), ..row.clone() });
             let audit = rows.collect();
@@ -49,6 +55,35 @@ impl Service {
             }
         })
     }
+}
+
+/// Which of the credentials came without a label.
+pub(crate) fn unnamed(ask: &Import) -> Vec<bool> {
+    ask.credentials.iter().map(|imported| imported.label.is_none()).collect()
+}
+
+/// Gives those that came without a label one that is free.
+pub(crate) fn give_labels(record: &Record, credentials: &mut [Credential], unnamed: &[bool]) {
+    let active = record.credentials.iter().filter(|known| known.state == State::Active);
+    let mut taken: Vec<Label> = active.map(|known| known.label.clone()).collect();
+    for (credential, unnamed) in credentials.iter_mut().zip(unnamed) {
+        if *unnamed {
+            credential.label = free(&credential.label, &taken);
+        }
+        taken.push(credential.label.clone());
+    }
+}
+
+/// The label, or with a number behind it where it is taken.
+fn free(label: &Label, taken: &[Label]) -> Label {
+    let numbered = (2..=99).filter_map(|number| {
+        let end = format!("-{number}");
+        let head: String = label.to_string().chars().take(64 - end.len()).collect();
+        (head + &end).parse().ok()
+    });
+    let all = std::iter::once(label.clone()).chain(numbered);
+    // Where none is free, the taken one is refused.
+    all.into_iter().find(|label| !taken.contains(label)).unwrap_or_else(|| label.clone())
 }
 
 /// Where the credentials count.
@@ -138,6 +173,31 @@ pub(crate) fn known<'a>(record: &'a Record, new: &Credential) -> Result<Option<&
         }
         found => Ok(found),
     }
+}
+
+/// Counts as used what another verifier has accepted since the same credentials
+/// were imported before; the line that says so, where that changes anything. `None`
+/// leaves a record that only serves to refuse.
+fn caught_up(record: &mut Record, credentials: &[Credential]) -> Option<String> {
+    let mut line = None;
+    for new in credentials {
+        let (moved, same) = catch_up(record, new)?;
+        if moved {
+            let said = format!("{same}; what was used since counts as used");
+            line = Some(format!("{} has this secret already as {said}", record.owner));
+        }
+    }
+    line
+}
+
+/// The same for one credential: whether that changes anything, and which of the
+/// owner's it is. `None` where the owner has none of this secret and kind.
+pub(crate) fn catch_up(record: &mut Record, new: &Credential) -> Option<(bool, String)> {
+    let same = record.credentials.iter_mut().find(|known| known.secret == new.secret)?;
+    let later = same.factor.later(new.factor)?;
+    let moved = later != same.factor;
+    same.factor = later;
+    Some((moved, format!("{} ({})", same.label, same.id)))
 }
 
 /// Puts all of them into a record, or says what is in the way of one.

@@ -163,6 +163,23 @@ fn who_can_not_come_in_is_named_and_stops_nobody_else() {
     assert_eq!(owners(&running), 1);
 }
 
+/// Who goes on with the other module and comes over again.
+#[test]
+fn what_was_used_elsewhere_meanwhile_counts_as_used() {
+    let running = Running::start();
+    let bring = |next| {
+        let mut one = person(7);
+        one.credentials[0].factor = ImportedFactor::Hotp { next };
+        bulk(&running, vec![More::People(vec![one]), More::Admit {}], |_| {}).unwrap()
+    };
+    assert!(matches!(bring(3), Outcome::Done(_)) && comes_in(&running, 7, 3));
+    assert!(matches!(bring(8), Outcome::Done(_)));
+    assert!(!comes_in(&running, 7, 6), "it was used at the other module");
+    assert!(matches!(bring(5), Outcome::Invalid(_)), "nothing of it is new");
+    assert!(!comes_in(&running, 7, 7) && comes_in(&running, 7, 8));
+    assert_eq!(owners(&running), 1);
+}
+
 #[test]
 fn a_bulk_is_for_root() {
     let running = Running::start();

@@ -119,6 +119,44 @@ fn a_secret_comes_once_and_a_revoked_one_never_again() {
 }
 
 #[test]
+fn what_was_used_elsewhere_since_the_first_import_counts_as_used() {
+    let (world, step) = (World::new(false), NOW / 30);
+    let button = |next| imported("button", ImportedFactor::Hotp { next });
+    let clock = |last_step| imported("clock", ImportedFactor::Totp { period: 30, last_step, skew: 0, window: 1 });
+    let both = |next, last_step| world.ask(ROOT, Ask::Import(import(&[button(next), clock(last_step)])));
+    assert!(is_done(&both(7, None)));
+    let Outcome::Done(line) = both(9, Some(step)) else { panic!("it was refused") };
+    assert!(line.contains("has this secret already"), "{line}");
+    assert_eq!(rows(&world), 2);
+    assert!(matches!(both(9, Some(step)), Outcome::Invalid(_)), "nothing has changed since");
+    assert!(matches!(both(3, None), Outcome::Invalid(_)), "never back");
+    let new = Ask::Import(import(&[button(20), totp("new")]));
+    assert!(matches!(world.ask(ROOT, new), Outcome::Invalid(_)), "all of them or none");
+    for (code, accepted) in [
+        (code("button", 8), false),
+        (code("clock", step), false),
+        (code("button", 9), true),
+        (code("clock", step + 1), true),
+    ] {
+        assert_eq!(is_accepted(&world.ask(ROOT, verify(login(), &code))), accepted, "{code}");
+    }
+}
+
+#[test]
+fn a_label_that_nobody_chose_is_a_free_one() {
+    let world = World::new(false);
+    let unnamed = |name: &str| Imported { label: None, ..totp(name) };
+    assert!(is_done(&world.ask(ROOT, Ask::Import(import(&[totp(ACCOUNT)])))));
+    let Outcome::Done(line) = world.ask(ROOT, Ask::Import(import(&[unnamed("b"), unnamed("c")]))) else {
+        panic!("it was refused")
+    };
+    let expected = [format!("{ACCOUNT}-2 ("), format!("{ACCOUNT}-3 (")];
+    assert!(expected.iter().all(|label| line.contains(label)), "{line}");
+    let chosen = Imported { label: Some(ACCOUNT.to_owned()), ..totp("d") };
+    assert!(matches!(world.ask(ROOT, Ask::Import(import(&[chosen]))), Outcome::Invalid(_)));
+}
+
+#[test]
 fn weak_secrets_are_for_those_who_insist() {
     let world = World::new(true);
     let weak = || {

@@ -33,7 +33,7 @@ pub struct Import {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Imported {
-    /// The label; made from the account when left out.
+    /// The label; made from the account when left out, with a number where that is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Another text to show for it.

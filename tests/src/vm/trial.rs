@@ -23,6 +23,8 @@ const OURS: &str = "auth required pam_oathgate.so\n";
 pub fn run(boot: u32) -> Next {
     if boot > 1 {
         step("after the reboot");
+        // The unit comes before anybody may log in: this waits until they may.
+        must(&["systemctl", "start", "systemd-user-sessions.service"]);
         assert_eq!(stack(), THEIRS);
         assert!(!Path::new(MARKER).exists(), "the trial is over");
         return Next::Done;

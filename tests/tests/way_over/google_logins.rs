@@ -83,4 +83,7 @@ fn people_go_on_where_they_were_and_can_go_back() {
     ] {
         assert_eq!(stage.login(person, &typed), accepted, "{person}, back: {why}");
     }
+    stage.follow(DOCUMENT, "The way");
+    assert!(!stage.login("bob", &code(&bob.secret, 4)), "used there in between");
+    assert!(stage.login("bob", &code(&bob.secret, 5)), "the next one, once more over");
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 use otp_import::pipe::Part;
 use otp_import::{Entry, Parsed};
 use otp_wire::Ask;
+use otp_wire::message::Import as ImportAsk;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -37,6 +38,8 @@ const MAX_STATE: u64 = 64 * 1024;
 const FORMAT: &str = "google-authenticator-pam-state";
 /// What is written for the module's own use, and means nothing here.
 const HARMLESS: [&str; 2] = ["LAST", "RESETTING_TIME_SKEW"];
+/// What the verifier says where a secret was imported before.
+const KNOWN: &str = "has this secret already as";
 /// So many files are read at a time.
 const AT_A_TIME: usize = 4;
 
@@ -168,7 +171,8 @@ fn next(
         // Whatever is wrong with it is the file's fault, and stops nobody else's.
         Err(failure) => return Ok(Some(home(person, State::Skipped, vec![failure.what]))),
     };
-    let done = if look_only { Ok(State::Ready) } else { imported(client, person, &entry, arguments) };
+    let ask = || import::ask(&person.name, &[(1, &entry)], arguments);
+    let done = if look_only { Ok(State::Ready) } else { ask().and_then(|ask| take(client, ask)) };
     settled(&person.name, done, import::losses_of(&entry)).map(Some)
 }
 
@@ -180,7 +184,7 @@ pub fn settled(account: &str, done: Result<State, Failure>, losses: Vec<String>)
     let (state, remarks) = match done {
         Ok(state) => (state, losses),
         Err(failure) if failure.exit == Exit::Undecided => return Err(failure),
-        Err(failure) if failure.what.contains("has this secret already as") => (State::Known, vec![failure.what]),
+        Err(failure) if failure.what.contains(KNOWN) => (State::Known, vec![failure.what]),
         Err(failure) => (State::Skipped, vec![failure.what]),
     };
     Ok(Home { account: account.to_owned(), state, remarks })
@@ -203,9 +207,13 @@ fn only(mut parsed: Parsed, allow_weak: bool) -> Result<Entry, Failure> {
     Ok(entry)
 }
 
-fn imported(client: &Client, person: &Line, entry: &Entry, arguments: &Import) -> Result<State, Failure> {
-    let ask = import::ask(&person.name, &[(1, entry)], arguments)?;
-    client.done(Ask::Import(ask)).map(|_| State::Imported)
+/// Has the verifier import somebody's credentials.
+///
+/// # Errors
+/// When it refuses, or can't be asked.
+pub fn take(client: &Client, ask: ImportAsk) -> Result<State, Failure> {
+    let line = client.done(Ask::Import(ask))?;
+    Ok(if line.contains(KNOWN) { State::Known } else { State::Imported })
 }
 
 /// The person's file, opened with the person's rights; none where there is

@@ -157,8 +157,9 @@ pub fn ask(account: &str, chosen: &[Numbered], arguments: &Import) -> Result<Imp
     let mut credentials: Vec<Imported> = Vec::new();
     for (_, entry) in chosen {
         let wanted = arguments.label.as_ref().map(ToString::to_string).or_else(|| label_of(&entry.title()));
-        let label =
-            if entry.name.is_empty() && entry.issuer.is_empty() && arguments.label.is_none() { None } else { wanted };
+        // Of everybody's at once nobody chooses the labels: the verifier finds free ones.
+        let nameless = entry.name.is_empty() && entry.issuer.is_empty() && arguments.label.is_none();
+        let label = wanted.filter(|_| !nameless && !arguments.homes);
         let label = label.map(|label| free(label, &credentials));
         credentials.push(imported(entry, label)?);
     }

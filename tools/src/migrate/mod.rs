@@ -109,7 +109,10 @@ pub fn run<'a>(
     }
     say(&found, arguments.dry_run, out)?;
     match &arguments.trial {
-        Some(time) => out.line(format!("All goes back in {time}, unless you say the same with --confirm.")),
+        Some(time) => {
+            let from = arguments.from.name();
+            out.line(format!("All goes back in {time}, unless you confirm: sudo oathgate migrate {from} --confirm"))
+        }
         None => Ok(()),
     }
 }
@@ -180,7 +183,7 @@ fn covered(known: &[Home], nullok: bool, out: &mut Output) -> Result<(), Failure
     out.line(format!("People without a secret there {others}; directories' accounts are not listed here."))?;
     if nullok && !skipped.is_empty() {
         return Err(Failure::no("nullok would let those who are not covered in without a code; no stack was changed")
-            .hint("mend or remove their files, or enrol them: oathgate enrol NAME"));
+            .hint("mend their files; or remove them, and enrol these people: oathgate enrol NAME"));
     }
     if in_.is_empty() && !nullok {
         return Err(Failure::no("nobody could log in; no stack was changed"));

@@ -67,6 +67,14 @@ const AT_ODDS: [(&str, &str); 2] = [("try_first_pass", "use_first_pass"), ("forw
 const MAX_OPTION: usize = 256;
 
 impl Module {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GoogleAuthenticator => "google-authenticator",
+            Self::PamOath => "pam-oath",
+        }
+    }
+
     /// The file that stacks name it by.
     pub fn file(self) -> &'static str {
         match self {
