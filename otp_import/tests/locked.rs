@@ -63,6 +63,36 @@ fn what_is_cut_or_changed_is_refused() {
     }
 }
 
+/// An archive with one file, deflated.
+fn archive(name: &str, content: &[u8], password: Option<&str>) -> Vec<u8> {
+    use std::io::Write;
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let plain = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let options = password.map_or(plain, |password| plain.with_aes_encryption(zip::AesMode::Aes256, password));
+    writer.start_file(name, options).unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn archives_hold_one_file_of_a_bounded_size() {
+    let uri = b"otpauth://totp/Site:ann?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=My+Site\n";
+    for (name, issuer) in [("Accounts.txt", "My Site"), ("winauth-2024-05-01.txt", "My+Site")] {
+        let locked = archive(name, uri, Some("open sesame"));
+        assert!(opened(&locked, None).unwrap_err().locked);
+        assert!(opened(&locked, Some(b"open")).unwrap_err().reason.contains("password is wrong"));
+        let parsed = opened(&locked, Some(PASSWORD)).unwrap();
+        assert_eq!((parsed.format.as_str(), parsed.entries[0].issuer.as_str()), ("zip", issuer));
+        let plain = archive(name, uri, None);
+        assert_eq!(opened(&plain, None).unwrap().entries.len(), 1, "no password where none is needed");
+        assert!(opened(&plain[..plain.len() - 30], None).is_err());
+    }
+    let bomb = archive("Accounts.txt", &vec![b'a'; 65 << 20], None);
+    assert!(bomb.len() < 1 << 20 && opened(&bomb, None).unwrap_err().reason.contains("too much"));
+    let foreign = archive("photo.jpg", b"x", None);
+    assert!(opened(&foreign, None).unwrap_err().reason.contains("not one file"));
+}
+
 #[test]
 fn a_key_may_not_cost_what_the_file_says() {
     for (format, costs, more) in [

@@ -190,3 +190,38 @@ fn a_bulk_is_for_root() {
     let empty = bulk(&running, vec![More::Admit {}], |_| {});
     assert!(matches!(empty, Ok(Outcome::Invalid(_))), "{empty:?}");
 }
+
+#[test]
+fn a_verifier_that_is_started_for_one_bulk_does_the_same() {
+    if own_uid() != 0 {
+        eprintln!("skipped: not root");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert!(oathgated(folder.path(), &["--init"]).status.success());
+    let talk = |lines: Vec<More>| {
+        let (ours, theirs) = otp_wire::spawn::channel().unwrap();
+        let mut lines = lines.into_iter();
+        let mut started = command(folder.path(), &["--stdio"])
+            .stdin(theirs.try_clone().unwrap())
+            .stdout(theirs)
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let request = Request::new(Ask::Bulk(Bulk {})).unwrap();
+        let mut next = |outcome: &Outcome| matches!(outcome, Outcome::Staged(_)).then(|| lines.next()).flatten();
+        let answer = otp_wire::socket::converse(&ours, &request, &mut next, MAX_LISTING);
+        drop(ours);
+        started.wait().unwrap();
+        answer.unwrap()
+    };
+    assert!(matches!(talk(vec![people(0)]), Outcome::Staged(_)), "and hung up on");
+    let until = Instant::now() + Duration::from_secs(20);
+    let all = loop {
+        match talk(vec![people(0), people(1), More::Admit {}]) {
+            Outcome::Invalid(why) if why.contains("cleared away") && Instant::now() < until => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(&all, Outcome::Done(line) if line.contains("400 people")), "{all:?}");
+}

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::json::{AUTHY, FREEOTP_PLUS, Json};
 use crate::entry::Kind;
 use crate::hash::Hash;
-use crate::locked::{Fault, authy};
+use crate::locked::{Fault, authy, pskc};
 use crate::{Entry, Error, Format, Parsed, Source};
 
 /// The namespace of PSKC.
@@ -102,7 +102,7 @@ impl Format for Pskc {
     }
 
     fn title(&self) -> &'static str {
-        "PSKC key containers of hardware tokens (RFC 6030), not encrypted"
+        "PSKC key containers of hardware tokens (RFC 6030)"
     }
 
     fn recognises(&self, source: &Source) -> bool {
@@ -110,18 +110,31 @@ impl Format for Pskc {
     }
 
     fn parse(&self, source: &Source, parsed: &mut Parsed) -> Result<(), Error> {
+        let mut locked = false;
         with_root(source, |root| {
             if !root.has_tag_name((PSKC, "KeyContainer")) {
                 return parsed.skip(source.name, None, "", "an XML document, but not a PSKC KeyContainer");
             }
+            let all_locked = |name| root.descendants().any(|node| node.has_tag_name((PSKC, name)));
+            locked = all_locked("EncryptedValue") && !root.descendants().any(is_plain_secret);
+            let opener = pskc::Opener {
+                password: source.password,
+                mac_key: cipher_value(child(root, &["MACMethod", "MACKey"])),
+            };
             let packages = root.children().filter(|node| node.has_tag_name((PSKC, "KeyPackage")));
             for (row, package) in (1..).zip(packages) {
                 let key = child(package, &["Key"]);
                 let name = key.and_then(|key| key.attribute("Id")).unwrap_or_default();
                 let entry = key.ok_or_else(|| "a package without a key".to_owned());
-                parsed.take(source.name, row, name, entry.and_then(|key| pskc(package, key)));
+                parsed.take(source.name, row, name, entry.and_then(|key| pskc(package, key, &opener)));
             }
-        })
+        })?;
+        match source.password {
+            None if locked => {
+                Err(source.error("encrypted with a key (pskc); its hexadecimal digits are the password").locked())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -133,7 +146,16 @@ fn text<'a>(node: Node<'a, '_>, path: &[&str]) -> &'a str {
     child(node, path).and_then(|node| node.text()).unwrap_or_default().trim()
 }
 
-fn pskc(package: Node, key: Node) -> Result<Entry, String> {
+fn is_plain_secret(node: Node) -> bool {
+    node.has_tag_name((PSKC, "Secret")) && child(node, &["PlainValue"]).is_some()
+}
+
+/// What stands in `CipherData/CipherValue` of XML Encryption.
+fn cipher_value<'a>(node: Option<Node<'a, '_>>) -> Option<&'a str> {
+    node?.descendants().find(|node| node.tag_name().name() == "CipherValue")?.text()
+}
+
+fn pskc(package: Node, key: Node, opener: &pskc::Opener) -> Result<Entry, String> {
     let number = |path: &[&str]| match text(key, path) {
         "" => Ok(None),
         digits => digits.parse::<u64>().map(Some).map_err(|_| format!("bad {}", path.first().unwrap_or(&"number"))),
@@ -149,7 +171,7 @@ fn pskc(package: Node, key: Node) -> Result<Entry, String> {
         }
         _ => return Err("neither HOTP nor TOTP".to_owned()),
     };
-    let mut entry = Entry::new(kind, secret(key)?);
+    let mut entry = Entry::new(kind, secret(key, opener)?);
     let format = child(key, &["AlgorithmParameters", "ResponseFormat"]);
     if let Some(length) = format.and_then(|format| format.attribute("Length")) {
         entry.digits = length.parse().ok().filter(|digits| (1..=10).contains(digits)).ok_or("bad digits")?;
@@ -164,12 +186,15 @@ fn pskc(package: Node, key: Node) -> Result<Entry, String> {
     Ok(entry)
 }
 
-fn secret(key: Node) -> Result<Secret, String> {
+fn secret(key: Node, opener: &pskc::Opener) -> Result<Secret, String> {
     let Some(secret) = child(key, &["Data", "Secret"]) else {
         return Err("no secret, only a reference to one".to_owned());
     };
     if child(secret, &["PlainValue"]).is_none() {
-        return Err("the secret is encrypted".to_owned());
+        let value =
+            cipher_value(child(secret, &["EncryptedValue"])).ok_or("the secret is neither plain nor encrypted")?;
+        let bytes = opener.open(value, text(secret, &["ValueMAC"])).map_err(|fault| fault.to_string())?;
+        return Secret::copy(&bytes).map_err(|error| error.to_string());
     }
     let plain: Zeroizing<String> = text(secret, &["PlainValue"]).split_whitespace().collect::<String>().into();
     let bytes = Base64::decode_vec(&plain).map_err(|_| "the secret is not base64")?;

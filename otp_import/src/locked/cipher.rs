@@ -1,8 +1,8 @@
 //! The ciphers that nearly all of them take.
 
-use aes::Aes256;
 use aes::cipher::block_padding::{NoPadding, Pkcs7};
 use aes::cipher::{BlockDecryptMut, KeyIvInit, StreamCipher};
+use aes::{Aes128, Aes256};
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hmac::{Hmac, Mac};
@@ -25,6 +25,16 @@ pub(super) fn cbc(key: &[u8; 32], iv: &[u8], sealed: &[u8]) -> Result<Plain, Fau
     let decryptor = cbc::Decryptor::<Aes256>::new_from_slices(key, iv).map_err(|_| Fault::Form("its vector"))?;
     let opened = decryptor.decrypt_padded_vec_mut::<Pkcs7>(sealed);
     opened.map(Zeroizing::new).map_err(|_| Fault::Password)
+}
+
+/// AES-CBC with a key of 128 or 256 bits, the vector in front of the text.
+pub(super) fn cbc_any(key: &[u8], sealed: &[u8]) -> Result<Plain, Fault> {
+    let (iv, sealed) = sealed.split_at_checked(16).ok_or(Fault::Form("it is too short"))?;
+    if let Ok(key) = key.try_into() {
+        return cbc(key, iv, sealed);
+    }
+    let decryptor = cbc::Decryptor::<Aes128>::new_from_slices(key, iv).map_err(|_| Fault::Password)?;
+    decryptor.decrypt_padded_vec_mut::<Pkcs7>(sealed).map(Zeroizing::new).map_err(|_| Fault::Password)
 }
 
 /// AES-256-CBC of whole blocks.

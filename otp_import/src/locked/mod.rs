@@ -14,6 +14,7 @@ mod kdbx_header;
 mod kdbx_values;
 mod kdf;
 mod proton;
+pub(crate) mod pskc;
 mod sqlcipher;
 mod stratum;
 mod totp_authenticator;

@@ -23,6 +23,10 @@ const QUEUE: usize = 256;
 /// Requests in one commit.
 pub(super) const BATCH: usize = 64;
 
+/// Slices of a bulk that was given up which are cleared away before the store
+/// is closed: a verifier that is started for each request gets on with it too.
+const CLOSING: usize = 10;
+
 type Reply = SyncSender<Result<Answered, Error>>;
 
 /// What the writer is asked to do.
@@ -116,10 +120,12 @@ fn run(desk: &mut Desk, waiting: &Receiver<Job>) {
 
 /// The next job; while nobody has one, what a bulk left is cleared away.
 fn next(desk: &Desk, waiting: &Receiver<Job>) -> Option<Job> {
+    let mut closing = 0;
     while desk.has_left() && !desk.failing.get() {
         desk.clear();
         match waiting.try_recv() {
             Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) if closing < CLOSING => closing += 1,
             job => return job.ok(),
         }
     }

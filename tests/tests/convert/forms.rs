@@ -178,7 +178,9 @@ fn a_phones_folder_will_do_and_is_left_alone() {
 fn every_format_is_listed() {
     let world = World::new();
     let listed = world.convert(&["--formats"]);
-    for format in ["google-authenticator-sqlite", "otpauth-migration", "users-oath", "google-authenticator-pam-state"] {
+    for format in
+        ["google-authenticator-sqlite", "otpauth-migration", "users-oath", "google-authenticator-pam-state", "kdbx"]
+    {
         assert!(listed.contains(format), "{format}");
     }
     assert_eq!(
