@@ -146,7 +146,7 @@ fn write(header: &impl Header, token: &Token) -> Result<(), Refusal> {
 
 fn greet(header: &impl Header, opened: &Opened) {
     match opened.by {
-        By::Window => {}
+        By::Window | By::Near(0) => {}
         By::Near(steps) => header.say(&format!("Resynchronised: the device is off by {steps} codes, and is followed.")),
         By::Far(seconds) => header.say(&format!(
             "Resynchronised: this machine's clock is wrong by {} minutes; set it right.",

@@ -4,7 +4,7 @@ use std::fs;
 
 use oathgate_tests::process::run;
 
-use crate::world::{Disk, PIN, good, hotp, ready, shown, token};
+use crate::world::{Disk, PASSPHRASE, PIN, good, hotp, ready, shown, token};
 
 #[test]
 fn a_header_that_is_read_only_gives_no_key() {
@@ -71,4 +71,22 @@ fn a_state_that_somebody_changed_gives_no_key() {
     disk.import(&back);
     let refused = disk.answer(&format!("{PIN}{}", shown(0)));
     assert!(refused.code() != Some(0) && refused.stderr.contains("somebody changed the header"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_re_encryption_that_is_pending_changes_nothing_about_codes() {
+    if !ready() {
+        return;
+    }
+    let disk = Disk::with(&token(hotp(), 0));
+    let path = disk.path();
+    let path = path.to_str().unwrap();
+    let words = ["reencrypt", "--init-only", "--batch-mode", "--key-slot=0", "--key-file=-", path];
+    good(&disk.run(&words, PASSPHRASE));
+    assert!(disk.run(&["luksDump", path], "").text().contains("online-reencrypt"));
+    // Where it opens, the code is used up; where the header is not to be
+    // written, it is not, and nothing opens.
+    let opened = disk.opens(&shown(0));
+    assert_eq!(disk.token().state.next, u64::from(opened));
+    assert!(!(opened && disk.opens(&shown(0))));
 }

@@ -168,6 +168,7 @@ fn what_can_not_be_done_changes_nothing() {
     let cases = [
         (enrol(&path, &[], &format!("{PIN}\nwrong\n")), "no keyslot opens"),
         (enrol(&path, &[], &format!("too short\n{PASSPHRASE}\n")), "fewer than 12"),
+        (enrol(&path, &[], &format!("{}\n{PASSPHRASE}\n", "long".repeat(26))), "more than 100 bytes"),
         (enrol(&path, &[], ""), "--stdin"),
         (enrol(&nothing, &[], &right), "has no LUKS2 header"),
         (enrol("/nonexistent", &[], &right), "can't open /nonexistent"),

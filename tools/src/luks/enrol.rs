@@ -23,6 +23,8 @@ use crate::qr;
 
 /// A PIN of fewer characters must be asked for.
 const PIN_CHARACTERS: usize = 12;
+/// The longest PIN in bytes: with codes behind it, it must fit into every prompt.
+const MAX_PIN: usize = 100;
 /// Wrong first codes before enrolment is broken off.
 const TRIES: usize = 3;
 
@@ -166,6 +168,7 @@ fn long_enough(pin: &[u8], new: &New) -> Result<(), Failure> {
     let characters = String::from_utf8_lossy(pin).chars().count();
     match characters {
         0 => Err(Failure::no("a PIN is not empty")),
+        _ if pin.len() > MAX_PIN => Err(Failure::no(format!("that PIN has more than {MAX_PIN} bytes"))),
         short if short < PIN_CHARACTERS && !new.weak_pin => Err(Failure::no(format!(
             "that PIN has {short} characters, fewer than {PIN_CHARACTERS}"
         ))
