@@ -1,8 +1,8 @@
 //! Codes for encrypted disks: the token in a LUKS2 header, and the gate in
 //! front of the key of its keyslot.
 //!
-//! Everything here is pure: no header is read or written, no clock is looked
-//! at. [`unlock()`] is the way through the header gate: it reads a token from a
+//! Nearly everything here is pure: no header is read or written, no clock is
+//! looked at; only [`store_gate`] asks the verifier. [`unlock()`] is the way through the header gate: it reads a token from a
 //! [`Header`], judges the answer, has the new state written, and only then
 //! gives the key away.
 
@@ -16,6 +16,7 @@ pub mod header_gate;
 pub mod key;
 pub mod order;
 pub mod sealing;
+pub mod store_gate;
 pub mod token;
 pub mod unlock;
 
@@ -23,5 +24,6 @@ pub use failures::{Failures, Moment};
 pub use header_gate::{Enrolment, Judged, Reason, judge, seal};
 pub use key::SlotKey;
 pub use sealing::Cost;
-pub use token::{Gate, Token, TokenError};
+pub use store_gate::Unsealed;
+pub use token::{Gate, StoreToken, Token, TokenError};
 pub use unlock::{Header, HeaderError, Refusal, ready, unlock};

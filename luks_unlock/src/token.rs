@@ -86,6 +86,65 @@ pub struct Token {
     pub failures: Failures,
 }
 
+/// A token whose gate is the store: the verifier keeps the key, and remembers
+/// what was used up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreToken {
+    #[serde(rename = "type")]
+    name: String,
+    /// Numbers of the keyslots that the key opens, as libcryptsetup wants them.
+    pub keyslots: Vec<String>,
+    version: u32,
+    gate: Gate,
+    /// Wrong answers.
+    #[serde(default)]
+    pub failures: Failures,
+}
+
+impl StoreToken {
+    /// One for this keyslot.
+    #[must_use]
+    pub fn new(keyslot: i32) -> Self {
+        let (name, keyslots, failures) = (TYPE.to_owned(), vec![keyslot.to_string()], Failures::default());
+        Self { name, keyslots, version: VERSION, gate: Gate::Store, failures }
+    }
+
+    /// Reads one that [`Token::parse`] calls [`TokenError::Store`].
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn parse(json: &str) -> Result<Self, TokenError> {
+        let token: Self = read(json)?;
+        check_keyslots(&token.keyslots).map_err(|why| TokenError::Damaged(why.to_owned()))?;
+        if !token.failures.bounded() {
+            return Err(TokenError::Damaged("its failures are no failures".to_owned()));
+        }
+        Ok(token)
+    }
+
+    /// The same with these failures.
+    #[must_use]
+    pub fn with(&self, failures: Failures) -> Self {
+        Self { failures, ..self.clone() }
+    }
+
+    /// Its JSON, always shorter than [`MAX_TOKEN`].
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Strings and numbers only: that can't fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+fn check_keyslots(keyslots: &[String]) -> Result<(), &'static str> {
+    let slot = |text: &String| text.parse::<u8>().is_ok_and(|number| usize::from(number) < MAX_KEYSLOTS);
+    if keyslots.len() > MAX_KEYSLOTS || !keyslots.iter().all(slot) {
+        return Err("its keyslots are no numbers of keyslots");
+    }
+    Ok(())
+}
+
 /// What kind of code it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -197,11 +256,7 @@ impl Token {
     fn check(&self) -> Result<(), &'static str> {
         self.code.checked()?;
         self.pin.cost.check()?;
-        let slots = self.keyslots.len() <= MAX_KEYSLOTS;
-        let slot = |text: &String| text.parse::<u8>().is_ok_and(|number| usize::from(number) < MAX_KEYSLOTS);
-        if !slots || !self.keyslots.iter().all(slot) {
-            return Err("its keyslots are no numbers of keyslots");
-        }
+        check_keyslots(&self.keyslots)?;
         if self.state.skew.unsigned_abs() > MAX_SKEW {
             return Err("its skew is out of range");
         }

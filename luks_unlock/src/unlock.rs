@@ -1,12 +1,13 @@
-//! The way through the header gate: read, judge, write, and only then open.
+//! The way through a gate: read, judge, write, and only then open.
 
 use std::fmt;
 
 use crate::code::{By, clock_is_behind};
-use crate::failures::{ASIDE_SECONDS, MAX_FAILURES, Moment};
+use crate::failures::{ASIDE_SECONDS, Failures, MAX_FAILURES, Moment};
 use crate::header_gate::{Judged, Opened, Reason, judge};
 use crate::key::SlotKey;
-use crate::token::{Token, TokenError};
+use crate::store_gate::Unsealed;
+use crate::token::{StoreToken, Token, TokenError};
 
 /// A LUKS2 header that somebody has open.
 pub trait Header {
@@ -22,6 +23,10 @@ pub trait Header {
     /// # Errors
     /// When it is not on the disk for certain.
     fn replace(&self, json: &str) -> Result<(), HeaderError>;
+
+    /// Asks the verifier for the key, for what was typed; none for whether it
+    /// is there to be asked.
+    fn unseal(&self, answer: Option<&[u8]>) -> Unsealed;
 
     /// Tells the person at the prompt one line; no secret and no code is in it.
     fn say(&self, line: &str);
@@ -78,10 +83,12 @@ const CLOCK_BEHIND: &str = "This machine's clock is behind the last unlock, so o
 /// # Errors
 /// When the passphrase's turn has come.
 pub fn ready(header: &impl Header, moment: &Moment) -> Result<(), Refusal> {
-    let token = read(header)?;
+    let token = match read(header)? {
+        Ours::Header(token) => token,
+        Ours::Store(token) => return store_ready(header, &token, moment),
+    };
     if token.failures.aside(moment) {
-        header.say(&Because(&Reason::Aside).to_string());
-        return Err(Refusal::Aside);
+        return Err(aside(header));
     }
     if clock_is_behind(&token.code, token.state, moment.now) {
         header.say(CLOCK_BEHIND);
@@ -95,7 +102,10 @@ pub fn ready(header: &impl Header, moment: &Moment) -> Result<(), Refusal> {
 /// # Errors
 /// When there is none for this answer, or the header can't be written.
 pub fn unlock(header: &impl Header, answer: &[u8], moment: &Moment) -> Result<SlotKey, Refusal> {
-    let token = read(header)?;
+    let token = match read(header)? {
+        Ours::Header(token) => *token,
+        Ours::Store(token) => return from_store(header, &token, answer, moment),
+    };
     let (judged, new) = judge(&token, answer, moment);
     if new != token {
         write(header, &new)?;
@@ -122,15 +132,73 @@ fn after(reason: Reason, token: &Token, moment: &Moment) -> Refusal {
     }
 }
 
-fn read(header: &impl Header) -> Result<Token, Refusal> {
+/// Which gate a token stands for.
+enum Ours {
+    Header(Box<Token>),
+    Store(StoreToken),
+}
+
+fn read(header: &impl Header) -> Result<Ours, Refusal> {
     let Ok(json) = header.token() else {
         header.say("The token can't be read from the header.");
         return Err(Refusal::Aside);
     };
-    Token::parse(&json).map_err(|error: TokenError| {
+    let token = match Token::parse(&json) {
+        Err(TokenError::Store) => StoreToken::parse(&json).map(Ours::Store),
+        other => other.map(|token| Ours::Header(Box::new(token))),
+    };
+    token.map_err(|error: TokenError| {
         header.say(&format!("oathgate: {error}."));
         Refusal::Aside
     })
+}
+
+fn aside(header: &impl Header) -> Refusal {
+    header.say(&Because(&Reason::Aside).to_string());
+    Refusal::Aside
+}
+
+fn store_ready(header: &impl Header, token: &StoreToken, moment: &Moment) -> Result<(), Refusal> {
+    if token.failures.aside(moment) {
+        return Err(aside(header));
+    }
+    match header.unseal(None) {
+        Unsealed::Unasked(why) => {
+            header.say(&format!("oathgate: {why}."));
+            Err(Refusal::Aside)
+        }
+        Unsealed::Key(_) | Unsealed::No(_) => Ok(()),
+    }
+}
+
+/// The key that the verifier keeps. What is used up it remembers itself; only
+/// the wrong answers are counted in the header, so that the prompt gives way.
+fn from_store(header: &impl Header, token: &StoreToken, answer: &[u8], moment: &Moment) -> Result<SlotKey, Refusal> {
+    if token.failures.aside(moment) {
+        return Err(aside(header));
+    }
+    let count = |failures: Failures| header.replace(&token.with(failures).to_json());
+    match header.unseal(Some(answer)) {
+        Unsealed::Key(key) => {
+            if token.failures.all > 0 {
+                header.say(&format!("Wrong answers since the last unlock: {}.", token.failures.all));
+                // A header that can't be written keeps its old count, and nothing else.
+                let _ = count(Failures::default());
+            }
+            Ok(key)
+        }
+        Unsealed::No(line) => {
+            header.say(&line);
+            let failures = token.failures.and_one(moment);
+            let last = failures.aside(moment);
+            let counted = count(failures);
+            Err(if last || counted.is_err() { Refusal::Aside } else { Refusal::Again })
+        }
+        Unsealed::Unasked(why) => {
+            header.say(&format!("oathgate: {why}."));
+            Err(Refusal::Aside)
+        }
+    }
 }
 
 fn write(header: &impl Header, token: &Token) -> Result<(), Refusal> {

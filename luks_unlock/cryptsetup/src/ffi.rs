@@ -153,6 +153,13 @@ impl Handle {
         Errno::check(unsafe { crypt_token_json_set(self.cd(), token.unwrap_or(ANY), pointer) })
     }
 
+    /// The UUID in the header.
+    #[must_use]
+    pub fn uuid(&self) -> String {
+        // SAFETY: a valid device; the string is the library's.
+        unsafe { copied(crypt_get_uuid(self.cd())) }.unwrap_or_default()
+    }
+
     /// Says a line, as cryptsetup or systemd says its own.
     pub fn log(&self, level: Level, line: &str) {
         if let Ok(line) = text(&format!("{line}\n")) {
@@ -212,14 +219,6 @@ impl Device {
         // SAFETY: a valid device; the string is the library's.
         Ok(unsafe { copied(crypt_get_type(self.cd())) }.unwrap_or_default())
     }
-
-    /// The UUID in the header.
-    #[must_use]
-    pub fn uuid(&self) -> String {
-        // SAFETY: a valid device; the string is the library's.
-        unsafe { copied(crypt_get_uuid(self.cd())) }.unwrap_or_default()
-    }
-
     /// The type of a token, where there is one with this number.
     #[must_use]
     pub fn token_type(&self, token: i32) -> Option<String> {

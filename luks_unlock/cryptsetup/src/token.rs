@@ -1,6 +1,9 @@
 //! A token in a header that libcryptsetup has read.
 
-use luks_unlock::{Header, HeaderError};
+use std::path::Path;
+
+use luks_unlock::store_gate::{self, SOCKET};
+use luks_unlock::{Header, HeaderError, Unsealed};
 
 use crate::ffi::{Handle, Level};
 
@@ -22,6 +25,17 @@ impl Header for TokenOf<'_> {
         match self.handle.set_token_json(Some(self.number), Some(json)) {
             Ok(number) if number == self.number => Ok(()),
             _ => Err(HeaderError),
+        }
+    }
+
+    fn unseal(&self, answer: Option<&[u8]>) -> Unsealed {
+        let socket = Path::new(SOCKET);
+        match answer {
+            Some(answer) => store_gate::unseal(socket, &self.handle.uuid(), answer),
+            None => store_gate::reach(socket).map_or_else(
+                |why| Unsealed::Unasked(format!("{SOCKET}: {why}; is the verifier running?")),
+                |()| Unsealed::No(String::new()),
+            ),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use luks_unlock::store_gate::SOCKET;
+
 use crate::{Refused, refused};
 
 const HELP: &str = "\
@@ -21,8 +23,8 @@ Gives systemd-cryptsetup the key of a volume for a code; started by systemd
 pub struct Arguments {
     /// crypttab(5).
     pub crypttab: PathBuf,
-    /// The verifier's socket, where it isn't the usual one.
-    pub socket: Option<PathBuf>,
+    /// The verifier's socket for root.
+    pub socket: PathBuf,
     /// systemd-ask-password(1), or what takes its arguments.
     pub ask: PathBuf,
 }
@@ -34,7 +36,7 @@ pub struct Arguments {
 pub fn read() -> Result<Option<Arguments>, Refused> {
     let mut words = std::env::args_os().skip(1);
     let mut arguments =
-        Arguments { crypttab: "/etc/crypttab".into(), socket: None, ask: "/usr/bin/systemd-ask-password".into() };
+        Arguments { crypttab: "/etc/crypttab".into(), socket: SOCKET.into(), ask: "/usr/bin/systemd-ask-password".into() };
     while let Some(word) = words.next() {
         let mut path = || value(&word, words.next());
         match word.to_str() {
@@ -47,7 +49,7 @@ pub fn read() -> Result<Option<Arguments>, Refused> {
                 return Ok(None);
             }
             Some("--crypttab") => arguments.crypttab = path()?,
-            Some("--socket") => arguments.socket = Some(path()?),
+            Some("--socket") => arguments.socket = path()?,
             Some("--ask") => arguments.ask = path()?,
             _ => return Err(refused(format!("unknown argument {word:?}; see --help"))),
         }

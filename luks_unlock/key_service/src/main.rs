@@ -11,17 +11,18 @@ mod ask;
 mod caller;
 mod crypttab;
 mod header;
-mod unseal;
+mod wait;
 
 use std::fmt;
 use std::io::stdin;
 use std::process::ExitCode;
 
-use otp_core::{Secret, Volume};
+use luks_unlock::SlotKey;
+use luks_unlock::store_gate::{Unsealed, unseal};
+use otp_core::Volume;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::arguments::Arguments;
-use crate::unseal::Answer;
 
 /// Codes that are asked for; then systemd asks for the passphrase.
 const TRIES: usize = 5;
@@ -59,14 +60,15 @@ fn serve(arguments: &Arguments) -> Result<(), Refused> {
 }
 
 /// Asks for codes until one opens the volume.
-fn key(arguments: &Arguments, name: &str, volume: &Volume) -> Result<Secret, Refused> {
-    let verifier = unseal::verifier(arguments.socket.as_deref())?;
+fn key(arguments: &Arguments, name: &str, volume: &Volume) -> Result<SlotKey, Refused> {
+    wait::wait_for(&arguments.socket)?;
     let mut line = String::new();
     for _ in 0..TRIES {
         let typed = ask::code(&arguments.ask, name, &line)?;
-        match unseal::ask(&verifier, volume, &typed)? {
-            Answer::Key(key) => return Ok(key),
-            Answer::No(said) => line = said,
+        match unseal(&arguments.socket, volume.as_str(), &typed) {
+            Unsealed::Key(key) => return Ok(key),
+            Unsealed::No(said) => line = said,
+            Unsealed::Unasked(why) => return Err(refused(why)),
         }
     }
     Err(refused(format!("{name}: {TRIES} codes were refused")))

@@ -3,7 +3,7 @@
 
 use libc::{EINVAL, ENOANO, ENOENT, ENOMEM};
 use luks_cryptsetup::{Errno, Handle, Level, SafeBuffer, TokenOf, moment};
-use luks_unlock::{Refusal, Token, ready, unlock};
+use luks_unlock::{Refusal, StoreToken, Token, TokenError, ready, unlock};
 
 /// Asked without an answer: it is always needed.
 pub fn open(handle: &Handle, number: i32) -> Errno {
@@ -31,7 +31,11 @@ fn errno(refusal: Refusal) -> Errno {
 
 /// Whether a token is one of ours that this version can use.
 pub fn validate(handle: &Handle, json: &str) -> Result<(), Errno> {
-    Token::parse(json).map(drop).map_err(|error| {
+    let usable = match Token::parse(json) {
+        Err(TokenError::Store) => StoreToken::parse(json).map(drop),
+        other => other.map(drop),
+    };
+    usable.map_err(|error| {
         handle.log(Level::Error, &format!("oathgate: {error}."));
         Errno(EINVAL)
     })
@@ -41,6 +45,7 @@ pub fn validate(handle: &Handle, json: &str) -> Result<(), Errno> {
 pub fn dump(handle: &Handle, json: &str) {
     match Token::parse(json) {
         Ok(token) => described(&token).iter().for_each(|line| handle.log(Level::Normal, line)),
+        Err(TokenError::Store) => handle.log(Level::Normal, "\tGate:       store (code; the verifier keeps the key)"),
         Err(error) => handle.log(Level::Normal, &format!("\tUnusable:   {error}")),
     }
 }
