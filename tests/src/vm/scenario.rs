@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
-use crate::{full_disk, units};
+use crate::{disks, full_disk, initramfs, units};
 
 /// What comes after a boot.
 pub enum Next {
@@ -22,8 +22,12 @@ pub struct Scenario {
 }
 
 /// All of them, the longest first.
-const ALL: [Scenario; 2] =
-    [Scenario { name: "units", run: units::run }, Scenario { name: "full-disk", run: full_disk::run }];
+const ALL: [Scenario; 4] = [
+    Scenario { name: "disks", run: disks::run_boot },
+    Scenario { name: "initramfs", run: initramfs::run_boot },
+    Scenario { name: "units", run: units::run },
+    Scenario { name: "full-disk", run: full_disk::run },
+];
 
 /// Empty disks that each guest has, with their sizes in MiB; in there they are
 /// /dev/disk/by-id/virtio-NAME.
