@@ -35,8 +35,11 @@ pub struct Arguments {
 /// When one is unknown or has no value.
 pub fn read() -> Result<Option<Arguments>, Refused> {
     let mut words = std::env::args_os().skip(1);
-    let mut arguments =
-        Arguments { crypttab: "/etc/crypttab".into(), socket: SOCKET.into(), ask: "/usr/bin/systemd-ask-password".into() };
+    let mut arguments = Arguments {
+        crypttab: "/etc/crypttab".into(),
+        socket: SOCKET.into(),
+        ask: "/usr/bin/systemd-ask-password".into(),
+    };
     while let Some(word) = words.next() {
         let mut path = || value(&word, words.next());
         match word.to_str() {

@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 
 use luks_unlock::token::{Code, Kind, State};
-use luks_unlock::{Cost, Enrolment, Header, HeaderError, Moment, Refusal, SlotKey, Token, seal, unlock};
+use luks_unlock::{Cost, Enrolment, Header, HeaderError, Moment, Refusal, SlotKey, Token, Unsealed, seal, unlock};
 use otp_core::{Algorithm, Digits, Secret, otp};
 use zeroize::Zeroizing;
 

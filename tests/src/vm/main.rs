@@ -4,7 +4,9 @@
 //! `vm FOLDER [SCENARIO...|--shell]` boots; `vm inside [SCENARIO]` is what runs
 //! in there.
 
+mod disks;
 mod full_disk;
+mod initramfs;
 mod inside;
 mod machine;
 mod scenario;

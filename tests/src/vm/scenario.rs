@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
-use crate::{full_disk, trial, units};
+use crate::{disks, full_disk, initramfs, trial, units};
 
 /// What comes after a boot.
 pub enum Next {
@@ -22,7 +22,9 @@ pub struct Scenario {
 }
 
 /// All of them, the longest first.
-const ALL: [Scenario; 3] = [
+const ALL: [Scenario; 5] = [
+    Scenario { name: "disks", run: disks::run_boot },
+    Scenario { name: "initramfs", run: initramfs::run_boot },
     Scenario { name: "units", run: units::run },
     Scenario { name: "full-disk", run: full_disk::run },
     Scenario { name: "trial", run: trial::run },

@@ -1,0 +1,164 @@
+//! An encrypted disk with a code: cryptsetup, `oathgate luks`, systemd at boot.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+
+use oathgate_tests::process::Finished;
+use otp_core::uri::KeyUri;
+use otp_core::{Algorithm, Digits, otp};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
+use crate::scenario::Next;
+use crate::system::{must, property, run, step, write};
+
+/// The disk.
+pub const DISK: &str = "/dev/disk/by-id/virtio-data";
+const PIN: &str = "a pin of this disk";
+const PASSPHRASE: &str = "the old passphrase";
+/// What was enrolled, for later boots.
+const KEPT: &str = "/var/lib/vm.enrolled";
+const UNIT: &str = "systemd-cryptsetup@data.service";
+
+/// Enrols a disk; opens it in every way that there is.
+pub fn run_boot(boot: u32) -> Next {
+    match boot {
+        1 => first(),
+        _ => second(),
+    }
+}
+
+fn first() -> Next {
+    enrol(&["--write-crypttab=data"]);
+    assert!(fs::read_to_string("/etc/crypttab").expect("written").contains("luks,nofail"));
+
+    step("cryptsetup, by its token");
+    let token_only = ["cryptsetup", "open", "--token-only", DISK, "data"];
+    good(&run(&token_only, &answer(0)));
+    must(&["mkfs.ext4", "-q", "/dev/mapper/data"]);
+    must(&["mount", "/dev/mapper/data", "/mnt"]);
+    write("/mnt/file", "kept");
+    must(&["umount", "/mnt"]);
+    must(&["oathgate", "luks", "close", "data"]);
+    refused(&run(&token_only, &answer(0)), "already used");
+
+    step("oathgate luks open");
+    let open = ["oathgate", "luks", "open", DISK, "data", "--stdin", "--allow-discards", "--perf-no_read_workqueue"];
+    good(&run(&open, &answer(1)));
+    let table = must(&["dmsetup", "table", "--showkeys", "data"]);
+    assert!(table.contains(":logon:cryptsetup:"), "the key is in the keyring, not in the table: {table}");
+    assert!(table.contains("allow_discards") && table.contains("no_read_workqueue"), "{table}");
+    assert!(must(&["oathgate", "luks", "list"]).contains("data"));
+
+    step("suspended, and on");
+    must(&["mount", "/dev/mapper/data", "/mnt"]);
+    must(&["oathgate", "luks", "suspend", "data"]);
+    assert!(must(&["dmsetup", "info", "data"]).contains("SUSPENDED"));
+    refused(&run(&["oathgate", "luks", "resume", "data", "--stdin"], &answer(1)), "already used");
+    good(&run(&["oathgate", "luks", "resume", "data", "--stdin"], &answer(2)));
+    assert_eq!(fs::read_to_string("/mnt/file").expect("it goes on"), "kept");
+    refused(&run(&["oathgate", "luks", "close", "data"], ""), "still mounted");
+    must(&["umount", "/mnt"]);
+    must(&["oathgate", "luks", "close", "data"]);
+    good(&run(&[&open[..5], &["--stdin", "--readonly"]].concat(), &answer(3)));
+    assert!(must(&["dmsetup", "info", "data"]).contains("READ-ONLY"));
+    must(&["oathgate", "luks", "close", "data"]);
+    Next::Reboot
+}
+
+fn second() -> Next {
+    step("systemd asks at boot, and the machine is up without the disk");
+    let mut asked = Asked::default();
+    asked.reply(&answer(3));
+    step("a code of before the reboot is refused, a new one opens");
+    asked.reply(&answer(4));
+    opened();
+    must(&["mount", "/dev/mapper/data", "/mnt"]);
+    assert_eq!(fs::read_to_string("/mnt/file").expect("there"), "kept");
+    must(&["umount", "/mnt"]);
+    must(&["systemctl", "stop", UNIT]);
+
+    step("after five wrong answers systemd asks for a passphrase");
+    must(&["systemctl", "start", "--no-block", UNIT]);
+    for count in 0..5 {
+        asked.reply(&format!("wrong, {count}"));
+    }
+    asked.reply(PASSPHRASE);
+    opened();
+    must(&["systemctl", "stop", UNIT]);
+    Next::Done
+}
+
+/// Makes a disk with a passphrase, and with a code.
+pub fn enrol(more: &[&str]) {
+    step("a disk with a passphrase, and a code");
+    write("/root/key", PASSPHRASE);
+    let format = ["cryptsetup", "luksFormat", "--type=luks2", "-q", "--pbkdf=pbkdf2"];
+    must(&[&format[..], &["--pbkdf-force-iterations=1000", DISK, "/root/key"]].concat());
+    let words = ["oathgate", "luks", "enrol", DISK, "--hotp", "--stdin", "--json", "--key-file", "/root/key"];
+    let cost = ["--pbkdf-memory=65536", "--pbkdf-force-iterations=3"];
+    let enrolled = run(&[&words[..], &cost, more].concat(), &format!("{PIN}\n"));
+    assert!(enrolled.status.success(), "{}", enrolled.stderr);
+    write(KEPT, &enrolled.text());
+}
+
+/// PIN and the device's code.
+pub fn answer(counter: u64) -> String {
+    let kept = fs::read(KEPT).expect("written at the first boot");
+    let json: serde_json::Value = serde_json::from_slice(&kept).expect("JSON");
+    let uri = KeyUri::parse(json["uri"].as_str().expect("a URI")).expect("a URI");
+    format!("{PIN}{}", *otp::code(&uri.secret, Algorithm::Sha1, Digits::SIX, counter))
+}
+
+fn good(finished: &Finished) {
+    assert!(finished.status.success(), "{}{}", finished.text(), finished.stderr);
+}
+
+/// What must fail, and say this.
+pub fn refused(finished: &Finished, why: &str) {
+    let said = finished.text() + &finished.stderr;
+    assert!(!finished.status.success() && said.contains(why), "{said}");
+}
+
+/// Waits until systemd has opened the disk.
+fn opened() {
+    // A start that is under way is waited for.
+    must(&["systemctl", "start", UNIT]);
+    assert_eq!(property(UNIT, "ActiveState"), "active");
+    assert!(Path::new("/dev/mapper/data").exists());
+}
+
+/// Whoever answers systemd's questions.
+#[derive(Default)]
+struct Asked {
+    /// The question that was answered last.
+    last: String,
+}
+
+impl Asked {
+    /// Waits for the next question, and answers it.
+    fn reply(&mut self, answer: &str) {
+        self.last = next_question(&self.last);
+        let question = fs::read_to_string(&self.last).expect("a question");
+        let socket = question.lines().find_map(|line| line.strip_prefix("Socket=")).expect("a socket");
+        println!("  {}", question.lines().find(|line| line.starts_with("Message=")).unwrap_or_default());
+        good(&run(&["/lib/systemd/systemd-reply-password", "1", socket], answer));
+    }
+}
+
+/// The file of the first question but this one, as soon as it is there.
+fn next_question(but: &str) -> String {
+    const FOLDER: &str = "/run/systemd/ask-password";
+    fs::create_dir_all(FOLDER).expect("systemd's folder");
+    let events = inotify::init(CreateFlags::CLOEXEC).expect("inotify");
+    inotify::add_watch(&events, FOLDER, WatchFlags::MOVED_TO | WatchFlags::CREATE).expect("systemd's folder");
+    loop {
+        let entries = fs::read_dir(FOLDER).expect("systemd's folder").flatten();
+        let mut paths = entries.filter_map(|entry| entry.path().to_str().map(str::to_owned));
+        if let Some(path) = paths.find(|path| path.contains("/ask.") && path != but) {
+            return path;
+        }
+        rustix::io::read(&events, &mut [0; 4096]).expect("an event");
+    }
+}
