@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use oathgate_tests::oathgated::Oathgated;
 use oathgate_tests::process::{PATIENCE, Running, run};
+use otp_wire::Ask;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::front::Fronts;
-use crate::person::{ACCOUNTS, Person, Tried, own, root};
+use crate::person::{ACCOUNTS, Person, Tried, ask, own, root};
 
 /// The deadline of a front end, and a little.
 const SOON: Duration = Duration::from_secs(6);
@@ -46,6 +47,8 @@ fn a_verifier_without_descriptors_refuses_and_recovers() {
     for more in 0..8 {
         service.stop();
         service.resume();
+        // Its sockets are there before its store is open, and then it would end.
+        assert!(ask(&root(&service), Ask::Status {}).is_ok());
         let pid = service.running().pid();
         let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
         let before = limit(pid, open + more);
