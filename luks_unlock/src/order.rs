@@ -72,6 +72,8 @@ pub enum Order {
     /// Add a token, a keyslot for it and, unless another token is replaced, one
     /// for recovery.
     Enrol(Box<Enrol>),
+    /// The same for a token whose key the verifier keeps.
+    EnrolStore(Box<EnrolStore>),
     /// Open a volume, or only try to.
     Open(Open),
     /// Close an open volume.
@@ -128,6 +130,20 @@ pub struct Enrol {
     pub backup: String,
     /// The token that goes when the new one is there.
     pub replaces: Option<i32>,
+}
+
+/// What is to be enrolled where the verifier keeps the key.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolStore {
+    /// Where.
+    pub volume: Volume,
+    /// What opens it already.
+    pub proof: Proof,
+    /// The key of the new keyslot, 32 bytes in base32.
+    pub key: SecretText,
+    /// The new file for a copy of the header as it was.
+    pub backup: String,
 }
 
 /// What is to be opened.
@@ -235,6 +251,6 @@ pub struct Enrolled {
     pub uuid: String,
     /// The recovery passphrase that was made, tried, and is shown only now; and its keyslot.
     pub recovery: Option<(i32, SecretText)>,
-    /// What it costs to guess at the PIN.
-    pub cost: Cost,
+    /// What it costs to guess at the PIN, where there is one.
+    pub cost: Option<Cost>,
 }

@@ -119,7 +119,10 @@ pub fn enrolled(client: &Client, ask: EnrolAsk) -> Result<Enrolled, Failure> {
 }
 
 /// The URI that an authenticator reads.
-fn uri(enrolled: &Enrolled) -> Result<Zeroizing<String>, Failure> {
+///
+/// # Errors
+/// When the verifier's answer makes no sense.
+pub fn uri(enrolled: &Enrolled) -> Result<Zeroizing<String>, Failure> {
     let broken = |_| Failure::undecided("the verifier's answer makes no sense");
     let kind = match (enrolled.kind.as_str(), enrolled.period, enrolled.counter) {
         ("totp", Some(period), None) => Kind::Totp { period: period.into() },

@@ -50,7 +50,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Resync(arguments) => verify::resync(&client()?, arguments, out),
         Verb::Unlock(arguments) => credential::unlock(&client()?, arguments, out),
         Verb::Verify(arguments) => verify::run(&client()?, arguments, out),
-        Verb::Luks(verb) => luks::run(verb, out),
+        Verb::Luks(verb) => luks::run(client, verb, out),
         Verb::Scratch(Scratch::New(owned)) => scratch::new(&client()?, owned, out),
         Verb::Scratch(Scratch::Add(arguments)) => scratch::add(&client()?, arguments, out),
         Verb::Scratch(Scratch::Status(owned)) => scratch::status(&client()?, owned, out),

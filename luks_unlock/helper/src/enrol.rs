@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use luks_cryptsetup::{Device, Errno, Stretch};
-use luks_unlock::order::{Enrol, Enrolled, Outcome};
-use luks_unlock::{Cost, Enrolment, SlotKey, seal};
+use luks_unlock::order::{Enrol, EnrolStore, Enrolled, Outcome};
+use luks_unlock::{Cost, Enrolment, SlotKey, StoreToken, seal};
 use otp_core::Secret;
 use otp_wire::SecretText;
 use zeroize::Zeroizing;
@@ -62,24 +62,45 @@ pub fn enrol(order: &Enrol) -> Result<Outcome, Failure> {
     let mut token = sealed.map_err(|_| Failure::new("there is not enough memory for Argon2id"))?;
     back_up(&device, &order.backup)?;
 
-    let mut undo = Undo { device: &device, keyslots: vec![], token: None };
-    let keyslot = add(&mut undo, &old, slot_key.expose(), RANDOM)?;
-    let recovery = match replaced {
-        None => Some(recovery(&mut undo, &old)?),
-        Some(_) => None,
+    let named = |keyslot: i32| {
+        token.keyslots = vec![keyslot.to_string()];
+        token.to_json().map_err(Failure::new)
     };
-    token.keyslots = vec![keyslot.to_string()];
-    let json = token.to_json().map_err(Failure::new)?;
-    let number = device.set_token_json(None, Some(&json)).map_err(not_written)?;
-    undo.token = Some(number);
-    device.activate(None, Some(keyslot), slot_key.expose(), 0).map_err(not_written)?;
-    (undo.token, undo.keyslots) = (None, vec![]);
-    drop(undo);
+    let new = put(&device, &old, slot_key.expose(), replaced.is_none(), named)?;
     if let Some((token, slots)) = replaced {
         discard(&device, token, &slots)?;
     }
-    let uuid = device.uuid();
-    Ok(Outcome::Enrolled(Box::new(Enrolled { token: number, keyslot, uuid, recovery, cost })))
+    Ok(Outcome::Enrolled(Box::new(Enrolled { cost: Some(cost), ..new })))
+}
+
+/// Adds a token whose key the verifier keeps, a keyslot for it, and one for recovery.
+pub fn enrol_store(order: &EnrolStore) -> Result<Outcome, Failure> {
+    let device = load(&order.volume)?;
+    changeable(&device)?;
+    let old = passphrase(&order.proof)?;
+    proven(&device, &old)?;
+    let key = Secret::from_base32(order.key.expose()).map_err(Failure::new)?;
+    back_up(&device, &order.backup)?;
+    let named = |keyslot| Ok(StoreToken::new(keyslot).to_json());
+    put(&device, &old, key.expose(), true, named).map(|new| Outcome::Enrolled(Box::new(new)))
+}
+
+/// Adds keyslots and a token, and tries the key; or leaves all as it was.
+fn put(
+    device: &Device,
+    old: &[u8],
+    key: &[u8],
+    recovers: bool,
+    token: impl FnOnce(i32) -> Result<String, Failure>,
+) -> Result<Enrolled, Failure> {
+    let mut undo = Undo { device, keyslots: vec![], token: None };
+    let keyslot = add(&mut undo, old, key, RANDOM)?;
+    let recovery = recovers.then(|| recovery(&mut undo, old)).transpose()?;
+    let number = device.set_token_json(None, Some(&token(keyslot)?)).map_err(not_written)?;
+    undo.token = Some(number);
+    device.activate(None, Some(keyslot), key, 0).map_err(not_written)?;
+    (undo.token, undo.keyslots) = (None, vec![]);
+    Ok(Enrolled { token: number, keyslot, uuid: device.uuid(), recovery, cost: None })
 }
 
 /// The keyslots of a token of ours.

@@ -66,6 +66,7 @@ fn obey(order: Order) -> Result<Outcome, Failure> {
         Order::List {} => look::list(),
         Order::Ready(volume) => open::ready(&volume),
         Order::Enrol(enrol) => enrol::enrol(&enrol),
+        Order::EnrolStore(enrol) => enrol::enrol_store(&enrol),
         Order::Open(open) => open::open(&open),
         Order::Close { name } => open::close(&name),
         Order::Suspend { name } => open::suspend(&name),

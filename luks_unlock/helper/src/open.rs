@@ -2,7 +2,7 @@
 
 use luks_cryptsetup::{Device, Errno, TokenOf, moment};
 use luks_unlock::order::{Flags, Open, Outcome, Typed, Volume};
-use luks_unlock::{Refusal, SlotKey, Token};
+use luks_unlock::{Refusal, SlotKey};
 
 use crate::failure::Failure;
 use crate::volume::{load, named, tokens};
@@ -93,9 +93,8 @@ fn of_ours(device: &Device) -> Result<Vec<i32>, Failure> {
 
 /// The keyslot of a token, where it has one only.
 fn slot(device: &Device, token: i32) -> Option<i32> {
-    let token = Token::parse(&device.token_json(token)?).ok()?;
-    match token.keyslots.as_slice() {
-        [slot] => slot.parse().ok(),
+    match luks_unlock::token::keyslots(&device.token_json(token)?).as_slice() {
+        [slot] => Some(*slot),
         _ => None,
     }
 }

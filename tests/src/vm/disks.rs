@@ -96,7 +96,8 @@ pub fn enrol(more: &[&str]) {
     write("/root/key", PASSPHRASE);
     let format = ["cryptsetup", "luksFormat", "--type=luks2", "-q", "--pbkdf=pbkdf2"];
     must(&[&format[..], &["--pbkdf-force-iterations=1000", DISK, "/root/key"]].concat());
-    let words = ["oathgate", "luks", "enrol", DISK, "--hotp", "--stdin", "--json", "--key-file", "/root/key"];
+    let words =
+        ["oathgate", "luks", "enrol", DISK, "--gate=header", "--hotp", "--stdin", "--json", "--key-file", "/root/key"];
     let cost = ["--pbkdf-memory=65536", "--pbkdf-force-iterations=3"];
     let enrolled = run(&[&words[..], &cost, more].concat(), &format!("{PIN}\n"));
     assert!(enrolled.status.success(), "{}", enrolled.stderr);

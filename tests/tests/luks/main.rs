@@ -6,5 +6,6 @@ mod header;
 mod keyscript;
 mod library;
 mod plugin;
+mod store;
 mod tool;
 mod world;

@@ -41,7 +41,7 @@ impl Enrolled {
         let disk = Disk::bare();
         let path = disk.path().to_str().unwrap().to_owned();
         let (backup, pin) = (format!("{path}.backup"), format!("{PIN}\n{PASSPHRASE}\n"));
-        let words = ["enrol", &path, "--hotp", "--stdin", "--json", "--backup", &backup];
+        let words = ["enrol", &path, "--gate=header", "--hotp", "--stdin", "--json", "--backup", &backup];
         let said = json(&oathgate(&[&words[..], &COST].concat(), &pin));
         Self { disk, path, said }
     }
@@ -95,7 +95,8 @@ fn time_counts_too() {
     let path = disk.path().to_str().unwrap().to_owned();
     let (backup, key) = (format!("{path}.backup"), format!("{path}.key"));
     fs::write(&key, PASSPHRASE).unwrap();
-    let words = ["enrol", &path, "--stdin", "--json", "--backup", &backup, "--key-file", &key, "--digits=8"];
+    let words =
+        ["enrol", &path, "--gate=header", "--stdin", "--json", "--backup", &backup, "--key-file", &key, "--digits=8"];
     let said = json(&oathgate(&[&words[..], &COST, &["--algorithm=SHA256"]].concat(), &format!("{PIN}\n")));
     let uri = KeyUri::parse(said["uri"].as_str().unwrap()).unwrap();
     assert_eq!((uri.kind, uri.secret.bits(), uri.digits), (Kind::Totp { period: 30 }, 256, 8));
@@ -157,7 +158,7 @@ fn what_can_not_be_done_changes_nothing() {
     let path = disk.path().to_str().unwrap().to_owned();
     let backup = format!("{path}.backup");
     let enrol = |path: &str, more: &[&str], typed: &str| {
-        let words = ["enrol", path, "--hotp", "--stdin", "--json", "--backup", &backup];
+        let words = ["enrol", path, "--gate=header", "--hotp", "--stdin", "--json", "--backup", &backup];
         oathgate(&[&words[..], &COST, more].concat(), typed)
     };
     let before = fs::read(&path).unwrap();
@@ -173,7 +174,10 @@ fn what_can_not_be_done_changes_nothing() {
         (enrol(&nothing, &[], &right), "has no LUKS2 header"),
         (enrol("/nonexistent", &[], &right), "can't open /nonexistent"),
         (enrol(&path, &["--write-crypttab=a b"], &right), "can't be the name"),
-        (oathgate(&["enrol", &path, "--pbkdf-memory=1024", "--pbkdf-force-iterations=3"], &right), "65536"),
+        (
+            oathgate(&["enrol", &path, "--gate=header", "--pbkdf-memory=1024", "--pbkdf-force-iterations=3"], &right),
+            "65536",
+        ),
         (oathgate(&["rotate", &path, "--token=3", "--stdin", "--backup", &backup], &right), "there is no token 3"),
         (oathgate(&["remove", &path, "--token=0", "--stdin", "--backup", &backup], PASSPHRASE), "there is no token 0"),
         (oathgate(&["close", "oathgate-test-none"], ""), "oathgate-test-none"),
@@ -183,7 +187,7 @@ fn what_can_not_be_done_changes_nothing() {
         assert!(!refused.stderr.contains("panicked") && !refused.stderr.contains(PASSPHRASE));
         assert!(!PathBuf::from(&backup).exists(), "{why}: no copy without a change");
     }
-    let words = ["enrol", &path, "--hotp", "--stdin", "--json", "--backup", &old];
+    let words = ["enrol", &path, "--gate=header", "--hotp", "--stdin", "--json", "--backup", &old];
     let there = oathgate(&[&words[..], &COST].concat(), &right);
     assert!(there.code() == Some(3) && there.stderr.contains("name another new file"), "{}", there.stderr);
     assert_eq!(fs::read(&old).unwrap(), b"of something else");
@@ -209,7 +213,7 @@ fn a_full_header_is_left_as_it_was() {
     good(&disk.run(&["luksKillSlot", "--batch-mode", &path, &(added + 1).to_string()], ""));
     let slots = || json(&oathgate(&["status", &path, "--json"], ""))["keyslots_without_code"].clone();
     let before = slots();
-    let words = ["enrol", &path, "--hotp", "--stdin", "--json", "--backup", &backup];
+    let words = ["enrol", &path, "--gate=header", "--hotp", "--stdin", "--json", "--backup", &backup];
     let full = oathgate(&[&words[..], &COST].concat(), &format!("{PIN}\n{PASSPHRASE}\n"));
     assert!(full.code() == Some(3) && full.stderr.contains("luksKillSlot"), "{}", full.stderr);
     assert_eq!(slots(), before, "the keyslot that was added is gone");

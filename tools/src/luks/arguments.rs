@@ -11,9 +11,12 @@ use crate::cli::{CodeKind, Json};
 /// Verbs of `luks`.
 #[derive(Debug, Subcommand)]
 pub enum Luks {
-    /// Ask for a PIN and a code where a disk is opened
+    /// Ask for a code where a disk is opened
     #[command(after_help = "\
-The gate is the disk's own header: its key is sealed under the PIN, and used codes are remembered
+With --gate store the verifier keeps the key, and gives it away for a code; the verifier must not lie
+on that disk. Whoever takes the disk alone has no key at all.
+
+With --gate header the key is in the disk's own header, sealed under a PIN, and used codes are remembered
 beside it. Whoever copies the header can guess at the PIN for as long as they like, and needs no code
 once it is found; so the PIN has to be long. The code stops whoever saw the PIN and has no copy.")]
     Enrol(Enrol),
@@ -48,8 +51,10 @@ pub struct Disk {
 /// What stands between answer and key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Gate {
-    /// The disk's own header
+    /// The disk's own header: PIN and code, for root volumes
     Header,
+    /// The verifier, which keeps the key: a code, for data volumes
+    Store,
 }
 
 /// What proves that a disk may be changed, and keeps what it was.
@@ -69,9 +74,6 @@ pub struct Change {
 /// The new code and PIN.
 #[derive(Debug, Clone, Args)]
 pub struct New {
-    /// What stands between answer and key
-    #[arg(long, value_enum, default_value = "header")]
-    pub gate: Gate,
     /// Name for the authenticator [default: the disk's file name]
     #[arg(long)]
     pub label: Option<Label>,
@@ -102,6 +104,9 @@ pub struct Enrol {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub disk: Disk,
+    /// What stands between answer and key [default: asks which volume it is]
+    #[arg(long, value_enum)]
+    pub gate: Option<Gate>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub new: New,

@@ -13,12 +13,31 @@ pub const KEYSCRIPT: &str = "/usr/libexec/oathgate/luks-keyscript";
 /// More than any crypttab has.
 const MAX: usize = 1 << 20;
 
+/// Who asks for the code at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// systemd-cryptsetup, by our plugin.
+    Plugin,
+    /// Our script in the initramfs.
+    Keyscript,
+    /// Our service, which has the verifier to ask.
+    KeyService,
+}
+
+/// Where the key service listens.
+const KEY_SERVICE: &str = "/run/oathgate-disk-key";
+
 /// The line for a disk.
-pub fn line(name: &str, uuid: &str, header: Option<&str>, initramfs: bool) -> String {
+pub fn line(name: &str, uuid: &str, header: Option<&str>, asks: Asks) -> String {
     let header = header.map(|header| format!(",header={header}")).unwrap_or_default();
     // A disk that stays shut must not keep the machine from starting, unless it is the root.
-    let rest = if initramfs { format!("luks,initramfs,keyscript={KEYSCRIPT}") } else { "luks,nofail".to_owned() };
-    format!("{name} UUID={uuid} none {rest}{header}")
+    let (key, rest) = match asks {
+        Asks::Plugin => ("none", "luks,nofail".to_owned()),
+        Asks::Keyscript => ("none", format!("luks,initramfs,keyscript={KEYSCRIPT}")),
+        // Not before the verifier is there.
+        Asks::KeyService => (KEY_SERVICE, "luks,_netdev,nofail".to_owned()),
+    };
+    format!("{name} UUID={uuid} {key} {rest}{header}")
 }
 
 /// A crypttab with the line in it, in the place of one for the same name or the
@@ -100,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_line_is_added_or_replaced() {
-        let line = line("data", UUID, None, false);
+        let line = line("data", UUID, None, Asks::Plugin);
         assert_eq!(line, format!("data UUID={UUID} none luks,nofail"));
         let old = "# target source key options\nroot UUID=1 none luks\n";
         assert_eq!(edited(old, "data", UUID, &line).unwrap(), format!("{old}{line}\n"));

@@ -11,15 +11,18 @@ use otp_wire::SecretText;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::arguments::{Change, Enrol, New, Remove, Rotate};
-use super::crypttab;
+use super::arguments::{Change, Enrol, Gate, New, Remove, Rotate};
+use super::crypttab::{self, Asks};
 use super::helper::{look, order, text, unexpected, volume};
-use super::show::without_code;
+use super::show::{is_of_store, without_code};
+use super::store;
 use super::typed::{Source, typed};
+use crate::client::Client;
 use crate::clock;
 use crate::error::Failure;
 use crate::output::{Output, grouped};
 use crate::qr;
+use crate::terminal::{Console, Person};
 
 /// A PIN of fewer characters must be asked for.
 const PIN_CHARACTERS: usize = 12;
@@ -46,7 +49,11 @@ struct Shown<'a> {
 ///
 /// # Errors
 /// When it was not added.
-pub fn enrol(arguments: &Enrol, out: &mut Output) -> Result<(), Failure> {
+pub fn enrol<'a>(
+    client: impl FnOnce() -> Result<Client<'a>, Failure>,
+    arguments: &Enrol,
+    out: &mut Output,
+) -> Result<(), Failure> {
     if let Some(name) = arguments.write_crypttab.as_deref().filter(|name| !crypttab::is_name(name)) {
         return Err(
             Failure::usage(format!("{name:?} can't be the name of a disk")).hint("use letters, digits, . _ - +")
@@ -54,17 +61,27 @@ pub fn enrol(arguments: &Enrol, out: &mut Output) -> Result<(), Failure> {
     }
     let volume = volume(&arguments.disk)?;
     let view = look(&volume)?;
-    let made = make(&volume, &view, &arguments.new, &arguments.change, None, out)?;
+    let gate = gate(arguments)?;
     let name = arguments.write_crypttab.as_deref().unwrap_or("NAME");
-    let line = crypttab::line(name, &view.uuid, volume.header.as_deref(), arguments.initramfs);
+    let line = crypttab::line(name, &view.uuid, volume.header.as_deref(), asks(gate, arguments.initramfs));
+    if gate == Gate::Store {
+        store::enrol(&client()?, &volume, &view, arguments, &line, out)?;
+        return written(arguments, &view, &line, out);
+    }
+    let made = make(&volume, &view, &arguments.new, &arguments.change, None, out)?;
     if arguments.new.json.json {
         made.json(&volume.device, &line, out)?;
     } else {
         made.tell(&volume.device, out)?;
         next(&volume, &look(&volume)?, &line, out)?;
     }
+    written(arguments, &view, &line, out)
+}
+
+/// Writes the line into crypttab, where that is wanted.
+fn written(arguments: &Enrol, view: &View, line: &str, out: &mut Output) -> Result<(), Failure> {
     let Some(name) = &arguments.write_crypttab else { return Ok(()) };
-    let kept = crypttab::write(&arguments.crypttab, name, &view.uuid, &line)?;
+    let kept = crypttab::write(&arguments.crypttab, name, &view.uuid, line)?;
     if arguments.new.json.json {
         return Ok(());
     }
@@ -76,6 +93,28 @@ pub fn enrol(arguments: &Enrol, out: &mut Output) -> Result<(), Failure> {
     }
 }
 
+/// The gate that was chosen, or that goes with the volume.
+fn gate(arguments: &Enrol) -> Result<Gate, Failure> {
+    let question = "Does this machine start from this volume? Then the key stays in its header. [y/N] ";
+    let asked = || if arguments.initramfs { Some(true) } else { Console.agrees(question) };
+    match arguments.gate.or_else(|| asked().map(|root| if root { Gate::Header } else { Gate::Store })) {
+        Some(Gate::Store) if arguments.initramfs => {
+            Err(Failure::usage("there is no verifier in the initramfs").hint("take --gate header"))
+        }
+        Some(gate) => Ok(gate),
+        None => Err(Failure::usage("which gate?").hint("--gate header for a root volume, --gate store for others")),
+    }
+}
+
+/// Who asks for the code at boot.
+fn asks(gate: Gate, initramfs: bool) -> Asks {
+    match (gate, initramfs) {
+        (Gate::Store, _) => Asks::KeyService,
+        (Gate::Header, true) => Asks::Keyscript,
+        (Gate::Header, false) => Asks::Plugin,
+    }
+}
+
 /// Puts a new token into the place of an old one.
 ///
 /// # Errors
@@ -83,7 +122,9 @@ pub fn enrol(arguments: &Enrol, out: &mut Output) -> Result<(), Failure> {
 pub fn rotate(arguments: &Rotate, out: &mut Output) -> Result<(), Failure> {
     let volume = volume(&arguments.disk)?;
     let view = look(&volume)?;
-    known(&view, arguments.token)?;
+    if known(&view, arguments.token)? == Gate::Store {
+        return Err(Failure::no("the verifier keeps the key of that token").hint("remove it, and enrol the disk again"));
+    }
     let made = make(&volume, &view, &arguments.new, &arguments.change, Some(arguments.token), out)?;
     if arguments.new.json.json {
         return made.json(&volume.device, "", out);
@@ -96,15 +137,23 @@ pub fn rotate(arguments: &Rotate, out: &mut Output) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When it stays.
-pub fn remove(arguments: &Remove, out: &mut Output) -> Result<(), Failure> {
+pub fn remove<'a>(
+    client: impl FnOnce() -> Result<Client<'a>, Failure>,
+    arguments: &Remove,
+    out: &mut Output,
+) -> Result<(), Failure> {
     let volume = volume(&arguments.disk)?;
     let view = look(&volume)?;
-    known(&view, arguments.token)?;
+    let gate = known(&view, arguments.token)?;
     let backup = backup(&arguments.change, &view)?;
     let proof = Source::of(arguments.change.stdin).proof(&arguments.change)?;
     match order(&Order::Remove { volume, token: arguments.token, proof, backup: backup.clone() })? {
         Outcome::Done {} => {
             out.line(format!("Token {} and its keyslot are gone.", arguments.token))?;
+            if gate == Gate::Store {
+                out.line(store::forget(&client()?, &view.uuid)?)?;
+                return out.line(format!("The header as it was is in {backup}."));
+            }
             out.line(format!("The header as it was is in {backup}; PIN and code still open it. When you are sure:"))?;
             out.line(format!("  shred -u {backup}"))
         }
@@ -112,12 +161,14 @@ pub fn remove(arguments: &Remove, out: &mut Output) -> Result<(), Failure> {
     }
 }
 
-/// Before anybody is asked for anything.
-fn known(view: &View, token: i32) -> Result<(), Failure> {
-    if view.tokens.iter().any(|(number, _)| *number == token) {
-        return Ok(());
+/// The gate of a token, before anybody is asked for anything.
+fn known(view: &View, token: i32) -> Result<Gate, Failure> {
+    match view.tokens.iter().find(|(number, _)| *number == token) {
+        Some((_, json)) if is_of_store(json) => Ok(Gate::Store),
+        Some(_) => Ok(Gate::Header),
+        None => Err(Failure::no(format!("there is no token {token} of oathgate's"))
+            .hint("oathgate luks status shows the tokens")),
     }
-    Err(Failure::no(format!("there is no token {token} of oathgate's")).hint("oathgate luks status shows the tokens"))
 }
 
 /// A token that was made.
@@ -144,7 +195,7 @@ fn make(
     let secret = secret(new)?;
     let uri = uri(volume, new, &secret)?;
     if !new.json.json {
-        show(&uri, &secret, out)?;
+        show(&uri, &secret.to_base32(), out)?;
     }
     let state = first(source, new, &code, &secret, out)?;
     let base32 = SecretText::new(&secret.to_base32()).ok_or_else(|| Failure::undecided("no secret"))?;
@@ -206,11 +257,11 @@ fn uri(volume: &Volume, new: &New, secret: &Secret) -> Result<Zeroizing<String>,
     Ok(KeyUri { kind, issuer, label_issuer: None, name, secret, algorithm, digits }.format())
 }
 
-fn show(uri: &str, secret: &Secret, out: &mut Output) -> Result<(), Failure> {
+pub fn show(uri: &str, secret: &str, out: &mut Output) -> Result<(), Failure> {
     out.line("Scan the QR code with an authenticator, or type the secret. It is shown only now.")?;
     let mut text = Zeroizing::new(String::with_capacity(uri.len() + 512));
     text.push_str("  secret  ");
-    text.push_str(&grouped(&secret.to_base32()));
+    text.push_str(&grouped(secret));
     text.push_str("\n  URI     ");
     text.push_str(uri);
     text.push('\n');
@@ -237,7 +288,7 @@ fn first(source: Source, new: &New, kind: &Code, secret: &Secret, out: &mut Outp
 }
 
 /// The new file for a copy of the header.
-fn backup(change: &Change, view: &View) -> Result<String, Failure> {
+pub fn backup(change: &Change, view: &View) -> Result<String, Failure> {
     match &change.backup {
         Some(path) => text(path),
         None => Ok(format!("/var/backups/oathgate-luks-{}-{}.header", view.uuid, clock::stamp(clock::now()))),
@@ -265,16 +316,8 @@ impl Made {
         out.line(out.bold(&format!("Enrolled: token {} for keyslot {} of {device}.", new.token, new.keyslot)))?;
         out.line("At the prompt type the PIN, then the code, with nothing in between.")?;
         out.line("If a clock is wrong: the PIN, then two codes in a row.")?;
-        if let Some((keyslot, passphrase)) = &new.recovery {
-            out.line("")?;
-            out.line(format!("Recovery passphrase, keyslot {keyslot}, tried and right. It is shown only now:"))?;
-            let mut text = Zeroizing::new(String::with_capacity(passphrase.expose().len() + 8));
-            text.push_str("  ");
-            text.push_str(passphrase.expose());
-            text.push('\n');
-            out.print(&text)?;
-            out.line("Write it on paper, and keep that where the disk is not.")?;
-        }
+        out.line("")?;
+        tell_recovery(new, out)?;
         out.line("")?;
         let warning = "Whoever copies the disk's header can guess at the PIN for as long as they like, and needs no code \
                        once it is found. The code stops who saw the PIN and has no copy.";
@@ -283,6 +326,18 @@ impl Made {
         out.line(format!("The header as it was is in {backup}. When all is well:"))?;
         out.line(format!("  shred -u {backup}"))
     }
+}
+
+/// The recovery passphrase, where one was made.
+pub fn tell_recovery(new: &Enrolled, out: &mut Output) -> Result<(), Failure> {
+    let Some((keyslot, passphrase)) = &new.recovery else { return Ok(()) };
+    out.line(format!("Recovery passphrase, keyslot {keyslot}, tried and right. It is shown only now:"))?;
+    let mut text = Zeroizing::new(String::with_capacity(passphrase.expose().len() + 8));
+    text.push_str("  ");
+    text.push_str(passphrase.expose());
+    text.push('\n');
+    out.print(&text)?;
+    out.line("Write it on paper, and keep that where the disk is not.")
 }
 
 fn next(volume: &Volume, view: &View, line: &str, out: &mut Output) -> Result<(), Failure> {

@@ -9,10 +9,12 @@ mod enrol;
 mod helper;
 mod open;
 mod show;
+mod store;
 mod typed;
 
 use arguments::Luks;
 
+use crate::client::Client;
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -20,11 +22,15 @@ use crate::output::Output;
 ///
 /// # Errors
 /// When it was not done.
-pub fn run(verb: &Luks, out: &mut Output) -> Result<(), Failure> {
+pub fn run<'a>(
+    client: impl FnOnce() -> Result<Client<'a>, Failure>,
+    verb: &Luks,
+    out: &mut Output,
+) -> Result<(), Failure> {
     match verb {
-        Luks::Enrol(arguments) => enrol::enrol(arguments, out),
+        Luks::Enrol(arguments) => enrol::enrol(client, arguments, out),
         Luks::Rotate(arguments) => enrol::rotate(arguments, out),
-        Luks::Remove(arguments) => enrol::remove(arguments, out),
+        Luks::Remove(arguments) => enrol::remove(client, arguments, out),
         Luks::Open(arguments) => open::open(arguments, out),
         Luks::Close(arguments) => open::close(arguments),
         Luks::Suspend(arguments) => open::suspend(arguments, out),

@@ -1,15 +1,19 @@
 //! `luks open`, `close`, `suspend`, `resume`.
 
 use luks_unlock::failures::MAX_FAILURES;
-use luks_unlock::order::{self, Order, Outcome, Typed};
+use luks_unlock::order::{self, Order, Outcome, Typed, View};
 
 use super::arguments::{Close, Open, Resume};
-use super::helper::{order, unexpected, volume};
+use super::helper::{look, order, unexpected, volume};
+use super::show::is_of_store;
 use super::typed::{Source, typed};
 use crate::error::Failure;
 use crate::output::Output;
 
-const PROMPT: &str = "PIN and code: ";
+/// What is asked for: without a gate of the header's, a code alone.
+fn prompt(view: &View) -> &'static str {
+    if view.tokens.iter().all(|(_, json)| is_of_store(json)) { "Code: " } else { "PIN and code: " }
+}
 
 /// Opens a disk, or only tries to.
 ///
@@ -22,12 +26,13 @@ pub fn open(arguments: &Open, out: &mut Output) -> Result<(), Failure> {
         _ => return Err(aside(&volume.device)),
     }
     let flags = arguments.mapping.into();
-    answered(Source::of(arguments.stdin), &volume.device, |answer| {
+    let prompt = prompt(&look(&volume)?);
+    answered(Source::of(arguments.stdin), prompt, &volume.device, |answer| {
         let (volume, name) = (volume.clone(), arguments.name.clone());
         Order::Open(order::Open { volume, name, answer, flags })
     })?;
     match &arguments.name {
-        None => out.line("PIN and code are right; the code is used up."),
+        None => out.line("That is right; the code is used up."),
         Some(name) => {
             out.line(format!("Opened: /dev/mapper/{name}"))?;
             out.line(format!("To close it: oathgate luks close {name}"))
@@ -58,7 +63,7 @@ pub fn suspend(arguments: &Close, out: &mut Output) -> Result<(), Failure> {
 /// When it stays suspended.
 pub fn resume(arguments: &Resume) -> Result<(), Failure> {
     let header = arguments.header.as_deref().map(super::helper::text).transpose()?;
-    answered(Source::of(arguments.stdin), &arguments.name, |answer| Order::Resume {
+    answered(Source::of(arguments.stdin), "PIN and code, or code: ", &arguments.name, |answer| Order::Resume {
         name: arguments.name.clone(),
         header: header.clone(),
         answer,
@@ -66,10 +71,10 @@ pub fn resume(arguments: &Resume) -> Result<(), Failure> {
 }
 
 /// Asks until an answer is taken, or no further one will be.
-fn answered(source: Source, what: &str, make: impl Fn(Typed) -> Order) -> Result<(), Failure> {
+fn answered(source: Source, prompt: &str, what: &str, make: impl Fn(Typed) -> Order) -> Result<(), Failure> {
     let tries = if source == Source::Terminal { MAX_FAILURES } else { 1 };
     for _ in 0..tries {
-        let answer = typed(&source.ask(PROMPT)?)?;
+        let answer = typed(&source.ask(prompt)?)?;
         match order(&make(answer))? {
             Outcome::Done {} => return Ok(()),
             Outcome::Refused { again: true } => {}

@@ -1,7 +1,7 @@
 //! `luks status` and `luks list`.
 
-use luks_unlock::Token;
 use luks_unlock::order::{Listed, Order, Outcome, View};
+use luks_unlock::{StoreToken, Token, TokenError};
 use serde::Serialize;
 
 use super::arguments::Status;
@@ -32,11 +32,10 @@ struct ShownToken {
 }
 
 #[derive(Serialize)]
-struct Usable {
-    gate: &'static str,
-    code: luks_unlock::token::Code,
-    argon2id: luks_unlock::Cost,
-    failures: u32,
+#[serde(tag = "gate", rename_all = "lowercase")]
+enum Usable {
+    Header { code: luks_unlock::token::Code, argon2id: luks_unlock::Cost, failures: u32 },
+    Store { failures: u32 },
 }
 
 /// Shows what opens a disk.
@@ -83,14 +82,23 @@ fn shown<'a>(device: &'a str, view: &'a View) -> Shown<'a> {
 
 fn token(number: i32, json: &str) -> ShownToken {
     let keyslots = luks_unlock::token::keyslots(json);
-    match Token::parse(json) {
-        Err(error) => ShownToken { token: number, keyslots, unusable: Some(error.to_string()), usable: None },
+    let usable = match Token::parse(json) {
+        Err(TokenError::Store) => StoreToken::parse(json).map(|token| Usable::Store { failures: token.failures.all }),
+        Err(error) => Err(error),
         Ok(token) => {
             let (code, argon2id, failures) = (token.code, token.pin.cost, token.failures.all);
-            let usable = Some(Usable { gate: "header", code, argon2id, failures });
-            ShownToken { token: number, keyslots, unusable: None, usable }
+            Ok(Usable::Header { code, argon2id, failures })
         }
+    };
+    match usable {
+        Ok(usable) => ShownToken { token: number, keyslots, unusable: None, usable: Some(usable) },
+        Err(error) => ShownToken { token: number, keyslots, unusable: Some(error.to_string()), usable: None },
     }
+}
+
+/// Whether the verifier keeps the key of a token.
+pub fn is_of_store(json: &str) -> bool {
+    Token::parse(json) == Err(TokenError::Store)
 }
 
 /// The keyslots that open the disk and belong to no token of ours.
@@ -122,7 +130,10 @@ fn sentence(token: &ShownToken) -> String {
     let slots = token.keyslots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let head = format!("Token {} for keyslot {slots}", token.token);
     match (&token.usable, &token.unusable) {
-        (Some(Usable { code, argon2id, failures, .. }), _) => {
+        (Some(Usable::Store { failures }), _) => {
+            format!("{head}: store gate, a code; {failures} wrong answers since the last unlock.")
+        }
+        (Some(Usable::Header { code, argon2id, failures }), _) => {
             format!(
                 "{head}: header gate, PIN and code ({code}), Argon2id with {} KiB and {} passes, \
                  {failures} wrong answers since the last unlock.",
