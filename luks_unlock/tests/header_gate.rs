@@ -5,7 +5,7 @@ mod common;
 use common::{Fake, NOW, PIN, SECRET, at, enrolled, hotp, moment, shown, totp};
 use luks_unlock::code::FAR_STEPS;
 use luks_unlock::failures::{ASIDE_SECONDS, MAX_FAILURES};
-use luks_unlock::{Moment, Refusal, Token, ready, unlock};
+use luks_unlock::{Moment, Refusal, StoreToken, Token, ready, unlock};
 
 #[test]
 fn the_pin_and_then_the_code() {
@@ -143,6 +143,19 @@ fn a_changed_state_gives_no_key() {
 }
 
 #[test]
+fn a_token_of_the_store_has_nobody_to_ask_here() {
+    let disk = Fake::text(StoreToken::new(1).to_json());
+    assert_eq!(disk.answer(&at(NOW), NOW).unwrap_err(), Refusal::Aside);
+    assert!(disk.last().contains("there is no verifier"), "{}", disk.last());
+    assert_eq!(disk.writes.get(), 0, "nothing is written");
+    let json = StoreToken::new(31).to_json();
+    assert_eq!(StoreToken::parse(&json).unwrap().to_json(), json);
+    for (from, to) in [("31", "32"), ("31", "x"), ("\"boot\":\"\"", "\"boot\":\"a b\""), ("store", "moon")] {
+        assert!(StoreToken::parse(&json.replace(from, to)).is_err(), "{from} {to}");
+    }
+}
+
+#[test]
 fn tokens_that_are_not_usable_say_why() {
     let json = enrolled(totp(), NOW / 30).to_json().unwrap();
     let sealed = json.split("\"sealed\":\"").nth(1).unwrap().split('"').next().unwrap();
@@ -150,7 +163,7 @@ fn tokens_that_are_not_usable_say_why() {
         (json.replace("\"version\":1", "\"version\":2"), "newer oathgate"),
         (json.replace("\"version\":1", "\"version\":2,\"more\":{}"), "newer oathgate"),
         (json.replace("\"version\":1", "\"version\":0"), "damaged"),
-        (json.replace("\"header\"", "\"store\""), "verifier's store"),
+        (json.replace("\"header\"", "\"store\""), "damaged"),
         (json.replace("\"header\"", "\"moon\""), "damaged"),
         (json.replace("\"type\":\"oathgate\"", "\"type\":\"systemd-tpm2\""), "not oathgate's"),
         (r#"{"type":"luks2-keyring","keyslots":["0"],"key_description":"x"}"#.to_owned(), "not oathgate's"),

@@ -237,7 +237,8 @@ pub struct Resync {
 /// Arguments of `unlock`.
 #[derive(Debug, Args)]
 pub struct Unlock {
-    /// The login name
+    /// The login name, or disk:UUID
+    #[arg(value_parser = Account::stored)]
     pub account: Account,
     /// Only the door of this SSH key
     #[arg(long, value_name = "FILE.pub|SHA256:…")]

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use luks_unlock::answer::Codes;
-use luks_unlock::{Moment, Token, code, judge, token};
+use luks_unlock::{Moment, StoreToken, Token, code, judge, token};
 use otp_core::Secret;
 
 const NOW: u64 = 1_800_000_000;
@@ -18,6 +18,9 @@ fuzz_target!(
     },
     |text: &str| {
         let _ = token::keyslots(text);
+        if let Ok(token) = StoreToken::parse(text) {
+            assert_eq!(StoreToken::parse(&token.to_json()), Ok(token));
+        }
         let Ok(token) = Token::parse(text) else { return };
         let written = token.to_json().expect("a token that was read can be written");
         assert_eq!(Token::parse(&written), Ok(token.clone()));

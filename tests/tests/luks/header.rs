@@ -37,7 +37,7 @@ fn damaged_and_foreign_tokens_are_passed_over() {
         (json.replace("\"version\":1", "\"version\":2"), "newer oathgate"),
         (json.replace("\"digits\":6", "\"digits\":60"), "6, 7 or 8 digits"),
         (json.replace("\"version\":1", "\"version\":1,\"x\":1"), "damaged"),
-        (json.replace("\"header\"", "\"store\""), "verifier's store"),
+        (json.replace("\"header\"", "\"store\""), "damaged"),
     ];
     for (bad, why) in cases {
         let refused = disk.run(&["token", "import", "--token-id=0", path], &bad);

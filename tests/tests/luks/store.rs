@@ -126,6 +126,10 @@ fn after_five_wrong_codes_the_passphrases_turn_comes() {
     }
     let aside = enrolled.opens(&enrolled.code(0));
     assert!(aside.code() != Some(0) && aside.stderr.contains("use a passphrase"), "{}", aside.stderr);
+    // The verifier counts by itself, and root opens its door.
+    let door = format!("disk:{}", enrolled.said["uuid"].as_str().unwrap());
+    let unlocked = run(enrolled.inside().arg(bin("oathgate")).args(["unlock", &door]), b"");
+    assert!(unlocked.text().contains("Opened 1 door"), "{} {}", unlocked.text(), unlocked.stderr);
 }
 
 #[test]
