@@ -148,7 +148,7 @@ pub fn admit(
     if grant::covers(record, account, &candidates.asking, origin) {
         return Admission::Granted;
     }
-    let closed = door::closed(&record.doors, account, &candidates.proof, limits, now);
+    let closed = door::closed(&record.doors, account, &candidates.proof, (limits, record.throttle), now);
     let active: Vec<&Credential> =
         candidates.ids.iter().filter_map(|id| record.credential(id)).filter(|c| c.state == State::Active).collect();
     match (active.as_slice(), closed) {
@@ -184,7 +184,7 @@ pub(crate) fn at_door(
     judge: impl FnOnce(&mut Record, Option<Refusal>) -> Verdict,
 ) -> Verdict {
     door::settle(record, limits, now);
-    let closed = door::closed(&record.doors, account, proof, limits, now);
+    let closed = door::closed(&record.doors, account, proof, (limits, record.throttle), now);
     let verdict = judge(record, closed);
     match verdict {
         Verdict::Accept(_) => door::reset(record, account, proof),

@@ -4,10 +4,36 @@ use crate::decide::Refusal;
 use crate::record::{Door, MAX_DOORS, Proof, Record};
 use crate::{Account, UnixTime};
 
-/// So many failures within [`THROTTLE_SECONDS`] throttle a door.
-pub const THROTTLE_FAILURES: usize = 3;
-/// How long the failures of a door are looked back at, in seconds.
-pub const THROTTLE_SECONDS: u64 = 30;
+/// How many failures throttle a door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttle {
+    failures: u8,
+    seconds: u16,
+}
+
+impl Throttle {
+    /// Three failures in 30 seconds.
+    pub const USUAL: Self = Self { failures: 3, seconds: 30 };
+
+    /// One that was imported with an owner: so many failures, 1 to 100, in so
+    /// many seconds, 1 to 3600. [`LOCK_FAILURES`] lock all the same.
+    #[must_use]
+    pub fn new(failures: u8, seconds: u16) -> Option<Self> {
+        ((1..=100).contains(&failures) && (1..=3600).contains(&seconds)).then_some(Self { failures, seconds })
+    }
+
+    /// Failures that throttle a door.
+    #[must_use]
+    pub fn failures(self) -> u8 {
+        self.failures
+    }
+
+    /// How long the failures of a door are looked back at, in seconds.
+    #[must_use]
+    pub fn seconds(self) -> u16 {
+        self.seconds
+    }
+}
 
 /// When a door is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +59,7 @@ pub(crate) fn closed(
     doors: &[Door],
     account: &Account,
     proof: &Proof,
-    limits: Limits,
+    (limits, throttle): (Limits, Throttle),
     now: UnixTime,
 ) -> Option<Refusal> {
     if limits == Limits::Pci && pci_locked(doors, now) {
@@ -42,9 +68,9 @@ pub(crate) fn closed(
     let door = doors.iter().find(|door| &door.account == account && &door.proof == proof);
     match door {
         Some(door) if door.failures >= LOCK_FAILURES => Some(Refusal::Locked),
-        Some(door) if door.recent.len() >= THROTTLE_FAILURES => {
+        Some(door) if door.recent.len() >= usize::from(throttle.failures) => {
             let oldest = door.recent.iter().min().copied().unwrap_or(now).min(now);
-            let wait = (oldest + THROTTLE_SECONDS).saturating_sub(now);
+            let wait = (oldest + u64::from(throttle.seconds)).saturating_sub(now);
             (wait > 0).then_some(Refusal::Throttled { wait })
         }
         // More doors than can be kept: nobody may guess at one that isn't counted.
@@ -66,10 +92,11 @@ pub(crate) fn count(record: &mut Record, account: &Account, proof: &Proof, now: 
         record.doors.push(Door { account, proof, failures: 0, recent: vec![] });
         record.doors.len() - 1
     });
+    let most = usize::from(record.throttle.failures);
     let door = &mut record.doors[index];
     door.failures = door.failures.saturating_add(1);
     door.recent.push(now);
-    let excess = door.recent.len().saturating_sub(THROTTLE_FAILURES);
+    let excess = door.recent.len().saturating_sub(most);
     door.recent.drain(..excess);
 }
 
@@ -97,7 +124,7 @@ fn pci_locked(doors: &[Door], now: UnixTime) -> bool {
 
 /// The state of one of an owner's doors, for people: `open`, `throttled` or `locked`.
 #[must_use]
-pub fn state(doors: &[Door], door: &Door, limits: Limits, now: UnixTime) -> &'static str {
+pub fn state(doors: &[Door], door: &Door, limits: (Limits, Throttle), now: UnixTime) -> &'static str {
     match closed(doors, &door.account, &door.proof, limits, now) {
         Some(Refusal::Locked) => "locked",
         Some(_) => "throttled",

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::door::Throttle;
 use crate::grant::Grant;
 use crate::name::NameError;
 use crate::scratch::ScratchSet;
@@ -36,6 +37,8 @@ pub struct Record {
     /// In a volume's record: the key of its LUKS key slot, handed out for an
     /// accepted code.
     pub slot_key: Option<Secret>,
+    /// When the owner's doors are throttled.
+    pub throttle: Throttle,
 }
 
 impl Record {
@@ -43,7 +46,7 @@ impl Record {
     #[must_use]
     pub fn new(owner: Owner) -> Self {
         let (credentials, entries, scratch, doors, grants) = (vec![], vec![], vec![], vec![], vec![]);
-        Self { owner, credentials, entries, scratch, doors, grants, slot_key: None }
+        Self { owner, credentials, entries, scratch, doors, grants, slot_key: None, throttle: Throttle::USUAL }
     }
 
     /// The entry of `account` for `key`, or the one for no key.

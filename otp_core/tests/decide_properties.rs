@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use common::*;
 use otp_core::decide::Shown;
-use otp_core::door::THROTTLE_FAILURES;
+use otp_core::door::Throttle;
 use otp_core::{Accepted, Factor, Record, Refusal, Verdict};
 use proptest::prelude::*;
 
@@ -146,7 +146,7 @@ proptest! {
                 judged += 1;
             }
         });
-        prop_assert_eq!(judged, count.min(THROTTLE_FAILURES));
+        prop_assert_eq!(judged, count.min(usize::from(Throttle::USUAL.failures())));
     }
 
     /// However the guesses are spread: never more than three in thirty seconds.
@@ -159,8 +159,8 @@ proptest! {
                 judged.push(now);
             }
         });
-        for four in judged.windows(THROTTLE_FAILURES + 1) {
-            prop_assert!(four[THROTTLE_FAILURES] - four[0] >= 30, "{four:?}");
+        for four in judged.windows(usize::from(Throttle::USUAL.failures()) + 1) {
+            prop_assert!(four[usize::from(Throttle::USUAL.failures())] - four[0] >= 30, "{four:?}");
         }
     }
 

@@ -133,6 +133,9 @@ impl<'a> Staging<'a> {
         let key: Option<Fingerprint> = import.key.as_deref().map(str::parse).transpose().map_err(Stop::invalid)?;
         let place = Place { account, key, note: import.note.as_deref().map(lines::bounded) };
         credentials(&import, &place.account, self.now)?;
+        if import.rate.is_some() {
+            return Err(Stop::invalid("a rate limit comes in with one person at a time"));
+        }
         let (account, count) = (import.account.clone(), import.credentials.len() as u64);
         let name = owner.clone();
         let (row, now) = (audit_row(self.peer, self.now, "change"), self.now);

@@ -81,6 +81,7 @@ fn exported(record: &Record, id: &CredentialId, issuer: &str, boot: Option<Boot>
         barred: credential.barred.is_some(),
         entries: here.map(|entry| entry_row(record, entry, boot)).collect(),
         scratch_left: record.scratch_left(),
+        rate: (record.throttle.failures(), record.throttle.seconds()),
     })
 }
 

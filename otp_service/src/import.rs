@@ -1,5 +1,6 @@
 //! `import`: credentials that another program made, all of them or none.
 
+use otp_core::door::Throttle;
 use otp_core::otp::Period;
 use otp_core::record::{Factor, MAX_CREDENTIALS_A_DOOR, State};
 use otp_core::scratch::{HashedCode, ScratchKind, ScratchSet};
@@ -8,7 +9,7 @@ use otp_store::{AuditRow, Whose, scratch_hash};
 use otp_wire::SecretText;
 use otp_wire::message::{Import, Imported, ImportedFactor, Outcome};
 
-use crate::access::Role;
+use crate::access::{Peer, Role};
 use crate::enrol::{New, add, label, new_id};
 use crate::lines;
 use crate::service::{Asked, Decision, Service, Stop};
@@ -35,12 +36,14 @@ impl Service {
         let unnamed = unnamed(ask);
         let mut credentials = credentials(ask, &place.account, asked.now)?;
         let set = scratch_set(&ask.scratch, asked.now)?;
+        let throttle = throttle(asked.peer, ask)?;
         let mut row = asked.row("change", "");
         row.account = place.account.to_string();
         row.owner = owner.to_string();
         row.key = key.map(|key| key.to_string()).unwrap_or_default();
         self.transact(asked, Whose::Owner(owner.clone()), move |record| {
             let mut record = record.unwrap_or_else(|| Record::new(owner));
+            record.throttle = throttle.unwrap_or(record.throttle);
             if let Some(line) = caught_up(&mut record, &credentials) {
                 let audit = vec![AuditRow { reason: "import: codes used elsewhere count as used".to_owned(), ..row }];
                 return Decision { record: Some(record), audit, outcome: Outcome::Done(line) };
@@ -55,6 +58,14 @@ impl Service {
             }
         })
     }
+}
+
+/// The throttle that comes along. Others than root get no easier one by a file
+/// that they wrote themselves.
+pub(crate) fn throttle(peer: Peer, ask: &Import) -> Result<Option<Throttle>, Stop> {
+    let bad = || Stop::invalid("a rate limit is 1 to 100 failures in 1 to 3600 seconds");
+    let given = ask.rate.map(|(failures, seconds)| Throttle::new(failures, seconds).ok_or_else(bad)).transpose()?;
+    Ok(given.filter(|_| peer.role != Role::Account))
 }
 
 /// Which of the credentials came without a label.

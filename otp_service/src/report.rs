@@ -173,7 +173,7 @@ fn door_row(record: &Record, door: &Door, limits: Limits, now: UnixTime) -> Door
         account: door.account.to_string(),
         proof: door.proof.to_string(),
         failures: door.failures,
-        state: door::state(&record.doors, door, limits, now).to_owned(),
+        state: door::state(&record.doors, door, (limits, record.throttle), now).to_owned(),
     }
 }
 

@@ -46,6 +46,7 @@ fn person(number: u32) -> Import {
         }],
         scratch: vec![],
         allow_weak: false,
+        rate: None,
     }
 }
 

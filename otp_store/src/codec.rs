@@ -5,6 +5,7 @@
 mod scratch;
 
 use base64ct::{Base64, Encoding};
+use otp_core::door::Throttle;
 use otp_core::grant::{Grant, Place};
 use otp_core::record::{Door, Entry, Factor, Policy, State, Steps};
 use otp_core::{Account, Credential, Digits, Limits, Owner, Period, Record, Secret, UnixTime, door};
@@ -25,6 +26,15 @@ struct StoredRecord {
     grants: Vec<StoredGrant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     slot_key: Option<StoredSecret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    throttle: Option<StoredThrottle>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredThrottle {
+    failures: u8,
+    seconds: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,6 +153,7 @@ pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Err
         doors: record.doors.iter().map(store_door).collect(),
         grants: record.grants.iter().map(store_grant).collect(),
         slot_key: record.slot_key.as_ref().map(|key| store_slot_key(&record.owner, key, keys)).transpose()?,
+        throttle: store_throttle(record.throttle),
     };
     serde_json::to_vec(&stored).map_err(|_| Error::Damaged("a record can't be written"))
 }
@@ -158,6 +169,7 @@ pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<
         doors: all(stored.doors, load_door)?,
         grants: all(stored.grants, load_grant)?,
         slot_key: stored.slot_key.map(|key| load_slot_key(owner, &key, keys)).transpose()?,
+        throttle: load_throttle(stored.throttle)?,
     })
 }
 
@@ -177,6 +189,7 @@ pub(crate) fn glance(bytes: &[u8], limits: Limits, now: UnixTime) -> Option<Glan
     struct Seen {
         credentials: Vec<SeenCredential>,
         doors: Vec<StoredDoor>,
+        throttle: Option<StoredThrottle>,
     }
     #[derive(Deserialize)]
     struct SeenCredential {
@@ -187,6 +200,7 @@ pub(crate) fn glance(bytes: &[u8], limits: Limits, now: UnixTime) -> Option<Glan
     let active = seen.credentials.into_iter().filter(|credential| matches!(credential.state, StoredState::Active {}));
     let factors: Vec<Factor> = all(active.map(|credential| credential.factor).collect(), load_factor).ok()?;
     let doors: Vec<Door> = all(seen.doors, load_door).ok()?;
+    let limits = (limits, load_throttle(seen.throttle).ok()?);
     let locked = doors.iter().filter(|door| door::state(&doors, door, limits, now) == "locked").count();
     let ahead = factors.iter().filter(|factor| factor.ahead(now).is_some()).count();
     Some(Glance { locked: locked as u64, ahead: ahead as u64 })
@@ -263,6 +277,18 @@ fn load_credential(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) 
             StoredState::Revoked { at } => State::Revoked { at },
         },
         barred: stored.barred.map(|StoredSteps { from, to }| Steps { from, to }),
+    })
+}
+
+/// The usual one isn't written.
+fn store_throttle(throttle: Throttle) -> Option<StoredThrottle> {
+    let stored = StoredThrottle { failures: throttle.failures(), seconds: throttle.seconds() };
+    (throttle != Throttle::USUAL).then_some(stored)
+}
+
+fn load_throttle(stored: Option<StoredThrottle>) -> Result<Throttle, Error> {
+    stored.map_or(Ok(Throttle::USUAL), |StoredThrottle { failures, seconds }| {
+        Throttle::new(failures, seconds).ok_or(UNREADABLE)
     })
 }
 

@@ -36,6 +36,7 @@ fn import(number: u8, secret: &str, algorithm: Algorithm, factor: ImportedFactor
         credentials: vec![credential],
         scratch: vec![],
         allow_weak: false,
+        rate: None,
     }
 }
 

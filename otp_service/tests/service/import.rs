@@ -46,6 +46,7 @@ pub fn import(credentials: &[Imported]) -> Import {
         credentials: credentials.iter().map(copy).collect(),
         scratch: vec![],
         allow_weak: false,
+        rate: None,
     }
 }
 
@@ -85,6 +86,28 @@ fn what_is_imported_counts_and_what_was_used_does_not() {
     ] {
         assert_eq!(is_accepted(&world.ask(ROOT, verify(login(), &code))), accepted, "{code}");
     }
+}
+
+#[test]
+fn an_imported_rate_limit_throttles_the_owners_doors() {
+    let list = || [imported("button", ImportedFactor::Hotp { next: 7 })];
+    let with = |rate| Ask::Import(Import { rate, ..import(&list()) });
+    let world = World::new(true);
+    for bad in [(0, 30), (101, 30), (3, 0), (3, 3601)] {
+        assert!(matches!(world.ask(ROOT, with(Some(bad))), Outcome::Invalid(_)), "{bad:?}");
+    }
+    assert!(is_done(&world.ask(ROOT, with(Some((5, 60))))));
+    let wrong = || world.at(NOW, verify(login(), "000000"));
+    let judged = (0..9).take_while(|_| matches!(wrong(), Outcome::Refused { reason: Reason::Wrong, .. })).count();
+    assert_eq!(judged, 5);
+    assert!(!is_accepted(&world.at(NOW + 59, verify(login(), &code("button", 7)))));
+    assert!(is_accepted(&world.at(NOW + 60, verify(login(), &code("button", 7)))));
+    // A file of one's own makes guessing no easier.
+    let world = World::new(true);
+    assert!(is_done(&world.ask(OWN, with(Some((100, 1))))));
+    let wrong = || world.at(NOW, verify(login(), "000000"));
+    let judged = (0..9).take_while(|_| matches!(wrong(), Outcome::Refused { reason: Reason::Wrong, .. })).count();
+    assert_eq!(judged, 3);
 }
 
 #[test]

@@ -45,4 +45,6 @@ pub struct Exported {
     pub entries: Vec<EntryRow>,
     /// Scratch codes of the owner that are unused; they are kept as hashes, and stay.
     pub scratch_left: usize,
+    /// So many failures in so many seconds throttle the owner's doors.
+    pub rate: (u8, u16),
 }

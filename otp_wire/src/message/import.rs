@@ -27,6 +27,10 @@ pub struct Import {
     /// Take secrets of fewer than 80 bits.
     #[serde(default)]
     pub allow_weak: bool,
+    /// So many failures (1 to 100) in so many seconds (1 to 3600) throttle the
+    /// owner's doors from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<(u8, u16)>,
 }
 
 /// A credential that another program made.

@@ -112,7 +112,7 @@ fn hostile_homes_are_named_and_skipped() {
 /// An option of a state file, what becomes of it, and what is said of it.
 const KEPT: [(&str, &str, &str); 14] = [
     ("\" RATE_LIMIT 3 30\n\" TOTP_AUTH", "RATE_LIMIT 3 30", ""),
-    ("\" RATE_LIMIT 5 60\n\" TOTP_AUTH", "RATE_LIMIT 3 30", "rate limit"),
+    ("\" RATE_LIMIT 5 60\n\" TOTP_AUTH", "RATE_LIMIT 5 60", ""),
     ("\" TOTP_AUTH", "WINDOW_SIZE 3", ""),
     ("\" WINDOW_SIZE 1\n\" TOTP_AUTH", "WINDOW_SIZE 1", ""),
     ("\" WINDOW_SIZE 4\n\" TOTP_AUTH", "WINDOW_SIZE 5", "2 steps before and after count, not 1 before"),

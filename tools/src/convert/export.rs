@@ -71,10 +71,11 @@ fn entry(exported: &Exported) -> Result<Entry, Failure> {
     let broken = || Failure::undecided("the verifier's answer makes no sense");
     let algorithm: otp_core::Algorithm = exported.algorithm.parse().map_err(|_| broken())?;
     let (kind, login) = match exported.factor {
-        ImportedFactor::Hotp { next } => (Kind::Hotp { stored: next, next }, plain()),
+        ImportedFactor::Hotp { next } => (Kind::Hotp { stored: next, next }, plain(exported)),
         ImportedFactor::Totp { period, last_step, skew, window } => {
             let used = last_step.map_or_else(Vec::new, |last| used(last, window));
-            let login = Login { window: Some(window.saturating_mul(2).saturating_add(1)), skew, used, ..plain() };
+            let login =
+                Login { window: Some(window.saturating_mul(2).saturating_add(1)), skew, used, ..plain(exported) };
             (Kind::Totp { period: period.into() }, login)
         }
     };
@@ -96,8 +97,9 @@ fn entry(exported: &Exported) -> Result<Entry, Failure> {
 }
 
 /// As strict as it is here.
-fn plain() -> Login {
-    Login { rate: Some((3, 30)), refuses_reuse: true, ..Login::default() }
+fn plain(exported: &Exported) -> Login {
+    let (failures, seconds) = exported.rate;
+    Login { rate: Some((failures.into(), seconds)), refuses_reuse: true, ..Login::default() }
 }
 
 /// Here a step counts only after the last one, elsewhere each used step is
@@ -163,6 +165,7 @@ mod tests {
             barred: true,
             entries: owner().entries.into_iter().filter(|entry| entry.key.as_deref() == Some(KEY)).collect(),
             scratch_left: 8,
+            rate: (3, 30),
         }
     }
 

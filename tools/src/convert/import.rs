@@ -170,9 +170,14 @@ pub fn ask(account: &str, chosen: &[Numbered], arguments: &Import) -> Result<Imp
         key: key.as_ref().map(|key| key.fingerprint.to_string()),
         note: key.and_then(|key| key.comment),
         credentials,
+        rate: logins.clone().find_map(|login| login.rate).and_then(rate),
         scratch: logins.flat_map(|login| &login.scratch).filter_map(scratch).collect(),
         allow_weak: arguments.allow_weak,
     })
+}
+
+fn rate((attempts, seconds): (u16, u16)) -> Option<(u8, u16)> {
+    Some((u8::try_from(attempts).ok()?, seconds))
 }
 
 /// The label, or with a number behind it where another one has it already.
@@ -246,9 +251,6 @@ fn losses(login: &Login, kind: Kind) -> Vec<String> {
             losses.push(format!("{ahead} steps before and after count, not {} before", ahead.saturating_sub(1)));
         }
         _ => {}
-    }
-    if login.rate.is_some_and(|rate| rate != (3, 30)) {
-        losses.push("its rate limit is not kept: three wrong codes in 30 s, for everybody".to_owned());
     }
     match login.pin {
         Pin::None => {}
