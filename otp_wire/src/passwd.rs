@@ -58,7 +58,7 @@ fn read() -> io::Result<Vec<u8>> {
 }
 
 /// The entries in the text of the file; lines that are none are passed over.
-pub(crate) fn entries(text: &[u8]) -> impl Iterator<Item = Entry> {
+pub fn entries(text: &[u8]) -> impl Iterator<Item = Entry> {
     text.split(|byte| *byte == b'\n').filter_map(entry)
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use nix::unistd::{Gid, Uid, getresgid, getresuid, setgroups, setresgid, setresuid};
 use otp_wire::frame;
+use otp_wire::passwd::Entry;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, setsid, waitid};
 use zeroize::Zeroizing;
 
@@ -44,6 +45,14 @@ pub struct Person {
     pub shell: PathBuf,
 }
 
+impl From<Entry> for Person {
+    fn from(entry: Entry) -> Self {
+        let Entry { name, uid, gid, home, shell } = entry;
+        let shell = if shell.as_os_str().is_empty() { PathBuf::from("/bin/sh") } else { shell };
+        Self { name, uid, gid, home, shell }
+    }
+}
+
 impl Person {
     /// Finds `name`.
     ///
@@ -52,7 +61,7 @@ impl Person {
     pub fn named(name: &str) -> Result<Self, Failure> {
         let found = database::by_name(name);
         let found = found.map_err(|error| Failure::undecided(format!("who is {name}? {error}")))?;
-        found.map(Self::with_shell).ok_or_else(|| Failure::no(format!("there is no account {name:?} here")))
+        found.ok_or_else(|| Failure::no(format!("there is no account {name:?} here")))
     }
 
     /// Whoever runs this program. Who is in no user database that this program
@@ -63,7 +72,7 @@ impl Person {
     pub fn caller() -> Result<Self, Failure> {
         let uid = Uid::effective().as_raw();
         let found = database::by_uid(uid).ok().flatten().or_else(|| Self::of_environment(uid));
-        found.map(Self::with_shell).ok_or_else(|| {
+        found.ok_or_else(|| {
             Failure::usage("your uid has no login name here").hint("name the account on the command line")
         })
     }
@@ -72,14 +81,7 @@ impl Person {
         let name = std::env::var("USER").ok().filter(|name| !name.is_empty())?;
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())?;
         let shell = std::env::var_os("SHELL").map(PathBuf::from).filter(|shell| shell.is_absolute());
-        Some(Self { name, uid, gid: Gid::effective().as_raw(), home, shell: shell.unwrap_or_default() })
-    }
-
-    fn with_shell(mut self) -> Self {
-        if self.shell.as_os_str().is_empty() {
-            self.shell = PathBuf::from("/bin/sh");
-        }
-        self
+        Some(Self::from(Entry { name, uid, gid: Gid::effective().as_raw(), home, shell: shell.unwrap_or_default() }))
     }
 
     /// Has a child of theirs do `task` (the words of the hidden verb) with
@@ -233,6 +235,7 @@ mod database {
     use std::ffi::CString;
 
     use nix::unistd::{Gid, Uid, User, getgrouplist};
+    use otp_wire::passwd::Entry;
 
     use super::Person;
 
@@ -246,7 +249,7 @@ mod database {
 
     fn person(user: User) -> Person {
         let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
-        Person { name: user.name, uid, gid, home: user.dir, shell: user.shell }
+        Person::from(Entry { name: user.name, uid, gid, home: user.dir, shell: user.shell })
     }
 
     pub fn groups(name: &str, gid: Gid) -> std::io::Result<Vec<Gid>> {
@@ -259,20 +262,16 @@ mod database {
 #[cfg(target_feature = "crt-static")]
 mod database {
     use nix::unistd::Gid;
-    use otp_wire::passwd::{self, Entry};
+    use otp_wire::passwd;
 
     use super::Person;
 
     pub fn by_name(name: &str) -> std::io::Result<Option<Person>> {
-        Ok(passwd::by_name(name)?.map(person))
+        Ok(passwd::by_name(name)?.map(Person::from))
     }
 
     pub fn by_uid(uid: u32) -> std::io::Result<Option<Person>> {
-        Ok(passwd::by_uid(uid)?.map(person))
-    }
-
-    fn person(entry: Entry) -> Person {
-        Person { name: entry.name, uid: entry.uid, gid: entry.gid, home: entry.home, shell: entry.shell }
+        Ok(passwd::by_uid(uid)?.map(Person::from))
     }
 
     pub fn groups(_: &str, gid: Gid) -> std::io::Result<Vec<Gid>> {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::Enrol;
 use crate::client::{Client, TRIES, unexpected};
+use crate::convert::private::new_file;
 use crate::error::Failure;
 use crate::key::SshKey;
 use crate::output::{Output, grouped};
@@ -50,7 +51,7 @@ pub fn run(client: &Client, arguments: &Enrol, out: &mut Output) -> Result<(), F
     let key = arguments.ssh_key.as_deref().map(SshKey::read).transpose()?;
     let ask = ask(client, arguments, key.as_ref())?;
     // First of all, so that nothing is enrolled that can't be handed over.
-    let png = arguments.png.as_deref().map(|path| qr::new_file(path).map(|file| (path, file))).transpose()?;
+    let png = arguments.png.as_deref().map(|path| new_file(path).map(|file| (path, file))).transpose()?;
     let enrolled = match enrolled(client, ask) {
         Ok(enrolled) => enrolled,
         Err(failure) => {

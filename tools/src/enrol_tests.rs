@@ -121,7 +121,7 @@ fn a_picture_to_hand_over_shows_no_secret_here() {
     assert_eq!((asked.len(), &asked[0]["enrol"]["scratch"]), (1, &false.into()));
 
     let (result, text, asked) = enrol(&arguments, vec![], &[], TERMINAL);
-    assert_eq!((result.unwrap_err().exit, text.as_str(), asked.len()), (Exit::Usage, "", 0), "never overwritten");
+    assert_eq!((result.unwrap_err().exit, text.as_str(), asked.len()), (Exit::No, "", 0), "never overwritten");
 }
 
 #[test]

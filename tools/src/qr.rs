@@ -1,9 +1,7 @@
 //! QR codes: where they are shown, and the file they are handed over in.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use otp_import::qr::{Code, Error, Glyphs, Ink, Screen};
 
@@ -59,24 +57,10 @@ pub fn screen(style: Style) -> Screen {
     Screen { columns: style.size.map(|(columns, _)| columns), glyphs: Glyphs::Blocks, ink }
 }
 
-/// Makes a new file that only its owner may read. What is there already, a
-/// symbolic link too, is left alone.
-///
-/// # Errors
-/// When there is something, or it can't be made.
-pub fn new_file(path: &Path) -> Result<File, Failure> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-        let failure = Failure::usage(format!("can't make {}: {error}", path.display()));
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => failure.hint("it is never overwritten; choose another name"),
-            _ => failure.hint("choose a folder that you may write to"),
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::convert::private::new_file;
 
     #[test]
     fn a_picture_is_only_its_owners() {

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::error::Failure;
 use crate::list::owners;
 use crate::output::{Output, table};
-use crate::passwd::{self, Line};
+use crate::passwd;
 use crate::status::WEAK_BITS;
 
 #[derive(Serialize)]
@@ -115,7 +115,7 @@ fn without(accounts: &[String], users: &[User<'_>]) -> Vec<String> {
 
 /// Accounts that people log in to.
 fn accounts() -> Vec<String> {
-    passwd::people().into_iter().filter(Line::logs_in).map(|line| line.name).collect()
+    passwd::people().into_iter().filter(passwd::logs_in).map(|person| person.name).collect()
 }
 
 #[cfg(test)]

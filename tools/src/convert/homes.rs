@@ -27,7 +27,7 @@ use crate::as_person::Person;
 use crate::client::Client;
 use crate::error::{Exit, Failure};
 use crate::output::{Output, table};
-use crate::passwd::{self, Line};
+use crate::passwd;
 use crate::progress::Progress;
 
 /// Where the module keeps it.
@@ -85,7 +85,7 @@ struct Homes<'a> {
 pub fn run(client: &Client, arguments: &Import, out: &mut Output) -> Result<(), Failure> {
     let people = match &arguments.account {
         None => passwd::people(),
-        Some(account) => vec![Person::named(account.as_str())?.into()],
+        Some(account) => vec![Person::named(account.as_str())?],
     };
     let homes = all(client, &people, arguments, false)?;
     let found: Vec<Home> = homes.into_iter().filter(|home| home.state != State::Absent).collect();
@@ -130,7 +130,7 @@ pub fn show(homes: &[Home], out: &mut Output) -> Result<(), Failure> {
 /// # Errors
 /// When the caller isn't root, or the verifier can't be asked. What was
 /// imported by then stays: it is imported but once.
-pub fn all(client: &Client, people: &[Line], arguments: &Import, look_only: bool) -> Result<Vec<Home>, Failure> {
+pub fn all(client: &Client, people: &[Person], arguments: &Import, look_only: bool) -> Result<Vec<Home>, Failure> {
     if !client.root {
         return Err(Failure::usage("only root may look into all homes")
             .hint("for your own: oathgate import ~/.google_authenticator"));
@@ -154,14 +154,14 @@ pub fn all(client: &Client, people: &[Line], arguments: &Import, look_only: bool
     Ok(homes)
 }
 
-fn home(person: &Line, state: State, remarks: Vec<String>) -> Home {
+fn home(person: &Person, state: State, remarks: Vec<String>) -> Home {
     Home { account: person.name.clone(), state, remarks }
 }
 
 /// Finishes the oldest of those that are being read.
 fn next(
     client: &Client,
-    pending: &mut VecDeque<(&Line, Reading)>,
+    pending: &mut VecDeque<(&Person, Reading)>,
     arguments: &Import,
     look_only: bool,
 ) -> Result<Option<Home>, Failure> {
@@ -218,7 +218,7 @@ pub fn take(client: &Client, ask: ImportAsk) -> Result<State, Failure> {
 
 /// The person's file, opened with the person's rights; none where there is
 /// none; or what is odd about it.
-fn open_home(person: &Line) -> Result<Result<Option<Opened>, (State, String)>, Failure> {
+fn open_home(person: &Person) -> Result<Result<Option<Opened>, (State, String)>, Failure> {
     let opened = as_person(person, || open_state(&person.home, person.uid))?;
     let name = format!("{}: {STATE}", person.name);
     Ok(opened.map(|file| file.map(|file| Opened { name, parts: vec![(Part::Main, file)] })))

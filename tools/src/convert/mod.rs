@@ -8,7 +8,7 @@ pub mod homes;
 pub mod import;
 mod open;
 mod password;
-mod private;
+pub mod private;
 mod reader;
 mod rights;
 mod select;

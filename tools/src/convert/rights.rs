@@ -4,8 +4,8 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setegid, seteuid, setgroups};
 
 use crate::as_person;
+use crate::as_person::Person;
 use crate::error::Failure;
-use crate::passwd::Line;
 
 /// Does `work` with the uid, the group and the supplementary groups of
 /// `person`: what they may not open is not opened for them.
@@ -13,7 +13,7 @@ use crate::passwd::Line;
 /// # Errors
 /// When the rights can't be changed, or not be had back: then nothing more may
 /// be done.
-pub fn as_person<T>(person: &Line, work: impl FnOnce() -> T) -> Result<T, Failure> {
+pub fn as_person<T>(person: &Person, work: impl FnOnce() -> T) -> Result<T, Failure> {
     let failed = |why: Errno| Failure::undecided(format!("can't take the rights of {}: {why}", person.name));
     let (uid, gid, groups) = (geteuid(), getegid(), getgroups().map_err(failed)?);
     let own = as_person::groups(&person.name, Gid::from_raw(person.gid)).map_err(|_| failed(Errno::EIO))?;
