@@ -39,6 +39,23 @@ pub struct Settings {
     pub syslog: bool,
 }
 
+/// Those of an empty file, and no syslog.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            issuer: "host".to_owned(),
+            rules: Rules::default(),
+            self_enrol: false,
+            limits: Limits::default(),
+            place: String::new(),
+            connection_grants: true,
+            keys_reader: None,
+            delegates: vec![],
+            syslog: false,
+        }
+    }
+}
+
 /// The verifier behind the sockets.
 pub struct Service {
     pub(crate) store: Box<dyn Store>,

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use otp_core::{Algorithm, Digits, Limits, Secret, otp};
-use otp_service::access::{Peer, Role, Rules};
+use otp_core::{Algorithm, Digits, Secret, otp};
+use otp_service::access::{Peer, Role};
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::message::{Enrol, KeyPolicy, Outcome, Reason, Selection, SetBack, StatusReport};
@@ -37,18 +37,7 @@ impl World {
         let keys = Arc::new(SealingKeys::load(&keys).unwrap());
         SqliteStore::create(&store, Journal::Wal).unwrap();
         let store = SqliteStore::open(&store, Arc::clone(&keys), Journal::Wal).unwrap();
-        let settings = Settings {
-            issuer: "host".to_owned(),
-            rules: Rules::default(),
-            self_enrol: false,
-            limits: Limits::Usual,
-            place: String::new(),
-            connection_grants: true,
-            keys_reader: None,
-            delegates: vec![],
-            syslog: false,
-        };
-        let service = Service::new(Box::new(store), keys, settings);
+        let service = Service::new(Box::new(store), keys, Settings::default());
         let Outcome::Enrolled(enrolled) = answer(&service, ROOT, Ask::Enrol(totp()), NOW) else { panic!("enrol") };
         let secret = Secret::from_base32(enrolled.secret.expose()).unwrap();
         Self { _folder: folder, service, credential: enrolled.credential.clone(), secret }

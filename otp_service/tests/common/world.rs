@@ -56,17 +56,7 @@ impl World {
         let keys = Arc::new(SealingKeys::load(&keys).unwrap());
         SqliteStore::create(&folder.path().join("store.db"), Journal::Wal).unwrap();
         let store = SqliteStore::open(&folder.path().join("store.db"), Arc::clone(&keys), Journal::Wal).unwrap();
-        let settings = Settings {
-            issuer: "host".to_owned(),
-            rules,
-            self_enrol: rules.self_service,
-            limits,
-            place: String::new(),
-            connection_grants: true,
-            keys_reader: None,
-            delegates,
-            syslog: false,
-        };
+        let settings = Settings { rules, self_enrol: rules.self_service, limits, delegates, ..Settings::default() };
         Self { _folder: folder, service: Service::new(wrap(store), keys, settings) }
     }
 

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use oathgate_tests::built::bin;
 use oathgate_tests::oathgated::Oathgated;
 use oathgate_tests::process::PATIENCE;
-use otp_service::access::Rules;
 use otp_service::listen;
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore};
@@ -118,16 +117,6 @@ pub fn serve_one_a_commit(arguments: &[&str]) -> ExitCode {
 fn one_a_commit(store: &Path, keys: &Path) -> Service {
     let keys = Arc::new(SealingKeys::load(keys).expect("keys"));
     let open = SqliteStore::open_with_batches(store, Arc::clone(&keys), Journal::Wal, 1).expect("a store");
-    let settings = Settings {
-        limits: otp_core::Limits::Usual,
-        issuer: "bench".to_owned(),
-        rules: Rules::default(),
-        self_enrol: false,
-        place: store.display().to_string(),
-        connection_grants: true,
-        keys_reader: None,
-        delegates: vec![],
-        syslog: true,
-    };
+    let settings = Settings { place: store.display().to_string(), syslog: true, ..Settings::default() };
     Service::new(Box::new(open), keys, settings)
 }

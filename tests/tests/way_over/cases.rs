@@ -13,8 +13,7 @@ use oathgate_tests::cdylib;
 use oathgate_tests::fake_verifier::{Act, FakeVerifier};
 use oathgate_tests::process::run;
 use oathgate_tests::sshd::id;
-use otp_core::Limits;
-use otp_service::access::{Peer, Role, Rules};
+use otp_service::access::{Peer, Role};
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
 use otp_wire::frame;
@@ -180,18 +179,7 @@ fn service(folder: &Path) -> Service {
     let keys = Arc::new(SealingKeys::load(&keys).unwrap());
     SqliteStore::create(&store, Journal::Wal).unwrap();
     let store = SqliteStore::open(&store, Arc::clone(&keys), Journal::Wal).unwrap();
-    let settings = Settings {
-        issuer: "host".to_owned(),
-        rules: Rules::default(),
-        self_enrol: false,
-        limits: Limits::Usual,
-        place: String::new(),
-        connection_grants: true,
-        keys_reader: None,
-        delegates: vec![],
-        syslog: false,
-    };
-    Service::new(Box::new(store), keys, settings)
+    Service::new(Box::new(store), keys, Settings::default())
 }
 
 /// The other module, under libfaketime.
