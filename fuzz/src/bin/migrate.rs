@@ -59,8 +59,13 @@ fn same_but_for(before: &str, stack: &Stack, file: &str, sshd: bool) {
     let (old, new): (Vec<&str>, Vec<&str>) =
         (before.split_inclusive('\n').collect(), stack.text.split_inclusive('\n').collect());
     assert_eq!(old.len(), new.len());
+    let changed = || old.iter().zip(&new).filter(|(old, new)| old != new);
+    // In a control field, say: then it can't be told here which one is ours.
+    if changed().any(|(old, _)| old.contains("pam_oathgate.so")) {
+        return;
+    }
     let mut nullok = false;
-    for (old, new) in old.iter().zip(&new).filter(|(old, new)| old != new) {
+    for (old, new) in changed() {
         assert!(code(old).contains(file) && !code(new).contains(file));
         let (front, options) = code(new).split_once("pam_oathgate.so").expect("ours is in its place");
         assert!(old.starts_with(front));
