@@ -36,6 +36,10 @@ pub fn translate(name: &str, text: &str, module: Module) -> Result<Option<Stack>
             Some(_) if joined || continues => {
                 return Err(at("is joined with another; write it on one line".to_owned()));
             }
+            // In an option, a prompt say: then it would be found once more.
+            Some(_) if code(line).matches(module.file()).count() > 1 => {
+                return Err(at("names the module twice; name it once".to_owned()));
+            }
             Some(place) => {
                 any = true;
                 replace(line, &place, module, is_for_sshd(name), &mut stack).map_err(at)?;
@@ -175,9 +179,14 @@ mod tests {
             (GoogleAuthenticator, "auth required \\\nauth required pam_google_authenticator.so", "joined"),
             (GoogleAuthenticator, "auth required \\\npam_google_authenticator.so", "not understood"),
             (GoogleAuthenticator, "auth required pam_google_authenticator.so \\\nnullok", "joined"),
+            (
+                GoogleAuthenticator,
+                "auth required pam_google_authenticator.so [authtok_prompt=pam_google_authenticator.so: ]",
+                "names the module twice",
+            ),
             (PamOath, "auth required pam_oath.so usersfile=${HOME}/.users", "no single file"),
             (PamOath, "auth required pam_oath.so alwaysok", "alwaysok"),
-            (PamOath, "auth [pam_oath.so=ok] pam_oath.so usersfile=/etc/users.oath", "not understood"),
+            (PamOath, "auth [pam_oath.so=ok] pam_oath.so usersfile=/etc/users.oath", "names the module twice"),
         ] {
             let error = text(module, &format!("# first\n{line}\n")).unwrap_err();
             assert!(error.starts_with("line ") && error.contains(why), "{line}: {error}");
