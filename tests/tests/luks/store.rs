@@ -162,6 +162,28 @@ fn what_is_removed_opens_nothing() {
 }
 
 #[test]
+fn an_enrolment_that_fails_leaves_neither_token_nor_credential() {
+    let Some(mut enrolled) = Enrolled::new() else { return };
+    enrolled.disk = Disk::bare();
+    enrolled.path = enrolled.disk.path().to_str().unwrap().to_owned();
+    let backup = format!("{}.failed", enrolled.path);
+    let words = ["enrol", &enrolled.path, "--gate=store", "--hotp", "--stdin", "--json", "--backup", &backup];
+    let failed = enrolled.oathgate(&words, "not the passphrase\n");
+    assert!(failed.code() != Some(0) && failed.stdout.is_empty(), "{}", failed.stderr);
+    let status = enrolled.oathgate(&["status", &enrolled.path, "--json"], "");
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["tokens"], serde_json::json!([]));
+    let door = format!("disk:{}", status["uuid"].as_str().unwrap());
+    let listed = run(enrolled.inside().arg(bin("oathgate")).args(["list", "--json"]), b"");
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let of_disk = listed["owners"].as_array().unwrap().iter().filter(|row| row["owner"] == door.as_str());
+    let active = of_disk.flat_map(|row| row["credentials"].as_array().unwrap()).filter(|one| one["state"] != "revoked");
+    assert_eq!(active.count(), 0, "{listed}");
+    enrolled.said = enrolled.enrol("then");
+    good(&enrolled.opens(&enrolled.code(0)));
+}
+
+#[test]
 fn the_gate_is_asked_for() {
     let Some(enrolled) = Enrolled::new() else { return };
     let asked = enrolled.oathgate(&["enrol", &enrolled.path, "--stdin"], "x\n");

@@ -64,12 +64,13 @@ pub fn enrol(
     }
     let source = Source::of(arguments.change.stdin);
     let (proof, backup) = (source.proof(&arguments.change)?, backup(&arguments.change, view)?);
-    // First the store, then the header: a key that opens nothing does no harm.
+    // All of the store first, then the header: a key that opens nothing does no
+    // harm, and a header is not left with a token that nothing opens.
     let key = SlotKey::random().map_err(Failure::undecided)?;
     client.done(Ask::DiskKey(DiskKey { volume: view.uuid.clone(), key: base32(&key)? }))?;
-    let put = put(volume, proof, &key, &backup)
-        .and_then(|header| Ok((header, credential(client, view, volume, &arguments.new)?)));
-    let (header, credential) = put.inspect_err(|_| drop(forget(client, &view.uuid)))?;
+    let both = credential(client, view, volume, &arguments.new)
+        .and_then(|credential| Ok((put(volume, proof, &key, &backup)?, credential)));
+    let (header, credential) = both.inspect_err(|_| drop(forget(client, &view.uuid)))?;
     let uri = uri(&credential)?;
     let made = Made { volume, header, credential, uri, backup, crypttab };
     if arguments.new.json.json {
