@@ -129,29 +129,61 @@ fn asking_again_gets_the_same_answer_for_ten_seconds() {
 #[test]
 fn one_failing_change_spoils_no_other() {
     let place = Place::new();
-    let store = Arc::new(place.open().unwrap());
-    put(&*store, 1, record(Factor::Hotp { next: 0 })).unwrap();
+    let store = place.open().unwrap();
+    put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap();
     std::panic::set_hook(Box::new(|_| {}));
-    let threads: Vec<_> = (0..32_u64)
-        .map(|number| {
-            let store = Arc::clone(&store);
-            std::thread::spawn(move || {
-                let change = Box::new(move |_| {
-                    assert!(number % 2 != 0, "on purpose");
-                    let row =
-                        AuditRow { at: NOW, verdict: "change", reason: number.to_string(), ..AuditRow::default() };
-                    Change { record: None, audit: vec![row], answer: vec![] }
-                });
-                store
-                    .transact(Transaction { mark: mark(100 + number), whose: Whose::Owner(alice()), now: NOW, change })
-                    .is_ok()
-            })
-        })
-        .collect();
-    let good = threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>();
-    assert!(good.iter().enumerate().all(|(number, good)| *good == (number % 2 != 0)));
+    // A third breaks within, a third wants an entry of alice's, and a third is good.
+    let ask = |number: u64| {
+        let owner: otp_core::Owner = format!("owner{number}").parse().unwrap();
+        let mut record = match number % 3 {
+            1 => record(Factor::Hotp { next: 0 }),
+            _ => otp_core::Record::new(owner.clone()),
+        };
+        record.owner = owner.clone();
+        record.credentials.clear();
+        let change = Box::new(move |_| {
+            assert!(number % 3 != 0, "on purpose");
+            let row = AuditRow { at: NOW, verdict: "change", reason: number.to_string(), ..AuditRow::default() };
+            Change { record: Some(record), audit: vec![row], answer: vec![] }
+        });
+        store.transact(Transaction { mark: mark(100 + number), whose: Whose::Owner(owner), now: NOW, change })
+    };
+    // They wait together, so that most of them share a commit.
+    let all = Barrier::new(31);
+    let begin = |number| (all.wait(), ask(number)).1;
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let (begun, (go, wait)) = (Arc::new(Barrier::new(2)), std::sync::mpsc::channel::<()>());
+        let (inside, held) = (Arc::clone(&begun), &store);
+        let hold = Box::new(move |_| {
+            inside.wait();
+            let _ = wait.recv();
+            Change { record: None, audit: vec![], answer: vec![] }
+        });
+        let hold = Transaction { mark: mark(2), whose: Whose::Owner(alice()), now: NOW, change: hold };
+        let first = scope.spawn(move || held.transact(hold).is_ok());
+        begun.wait();
+        let begin = &begin;
+        let threads: Vec<_> = (0..30).map(|number| scope.spawn(move || begin(number))).collect();
+        all.wait();
+        drop(go);
+        assert!(first.join().unwrap());
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (number, answer) in (0..).zip(&answers) {
+        let as_told = match number % 3 {
+            0 => matches!(answer, Err(Error::Damaged(_))),
+            1 => matches!(answer, Err(Error::Taken)),
+            _ => matches!(answer, Ok(Answered::Now)),
+        };
+        assert!(as_told, "{number}: {answer:?}");
+        let kept = store.read(&format!("owner{number}").parse().unwrap()).unwrap().is_some();
+        assert_eq!(kept, number % 3 == 2, "{number}");
+    }
     let rows = store.audit(&AuditFilter { limit: 100, ..AuditFilter::default() }).unwrap();
-    assert_eq!(rows.len(), 16, "what failed left nothing behind");
+    assert_eq!(rows.len(), 10, "what failed left nothing behind");
+    for number in (0..30).filter(|number| number % 3 == 2) {
+        assert!(matches!(ask(number), Ok(Answered::Before(_))), "{number} is remembered");
+    }
 }
 
 #[test]

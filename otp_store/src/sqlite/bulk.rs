@@ -116,7 +116,7 @@ impl Desk {
     fn admit(&self, changes: &[Newcomer], row: &AuditRow) -> Result<(), Error> {
         let State::Open { .. } = self.bulk.get() else { return Err(ENDED) };
         self.transaction(|| {
-            changes.iter().try_for_each(|newcomer| self.savepoint(|| self.change(newcomer)))?;
+            changes.iter().try_for_each(|newcomer| self.guarded(|| self.change(newcomer)))?;
             audit::write(&self.connection, row)?;
             self.connection.execute("DELETE FROM bulk", [])?;
             Ok(())

@@ -1,6 +1,6 @@
-//! The one writer. Requests that wait together are committed together, each
-//! under a savepoint of its own, and answered only after the commit: one fsync
-//! for all of them, and none of them can spoil another.
+//! The one writer. Requests that wait together are committed together and
+//! answered only after the commit: one fsync for all of them, and none of them
+//! can spoil another.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -156,57 +156,61 @@ impl Desk {
         match first {
             Ok(()) => answered(decided),
             // The disk was full, and is no more: what was decided is written once more.
-            Err(failure) if self.reserve.frees_for_store(&failure) => match self.rewrite(&decided) {
-                Ok(()) if decided.len() == count => answered(decided),
-                Ok(()) => nobody(&failure),
-                Err(failure) => nobody(&failure),
-            },
+            Err(failure) if self.reserve.frees_for_store(&failure) => {
+                match self.transaction(|| self.write_again(&decided)) {
+                    Ok(()) if decided.len() == count => answered(decided),
+                    Ok(()) => nobody(&failure),
+                    Err(failure) => nobody(&failure),
+                }
+            }
             Err(failure) => nobody(&failure),
         }
     }
 
-    /// Decides and writes a batch in one transaction. After an error nothing is
-    /// remembered of it.
+    /// Decides and writes a batch in one transaction, and in a further one where
+    /// a request breaks a rule of the store's: then what came before it is written
+    /// once more, and it is not. That is rare, and savepoints cost each request.
+    /// After an error nothing is remembered of the batch.
     fn decide(
         &self,
         batch: Vec<Transaction>,
         now: u64,
         decided: &mut Vec<Result<Decided, Error>>,
     ) -> Result<(), Error> {
-        self.transaction(|| {
-            let mut full = Ok(());
-            for transaction in batch {
-                if full.is_err() {
-                    // What came before is not written yet: nothing may be judged without it.
-                    decided.push(Err(Error::Closed));
-                    continue;
-                }
-                let mut one = None;
-                let written = self.savepoint(|| {
-                    one = Some(self.judge(transaction)?);
-                    one.as_ref().map_or(Ok(()), |one| self.write(one))
-                });
-                match (written, one) {
-                    (Ok(()), Some(one)) => decided.push(Ok(one)),
-                    // It was decided and there was no room for it.
-                    (Err(failure), Some(one)) if is_io(&failure) => {
-                        full = Err(failure);
-                        decided.push(Ok(one));
+        let mut waiting = batch.into_iter();
+        loop {
+            let mut broken = false;
+            let done = self.transaction(|| {
+                self.write_again(decided)?;
+                for transaction in waiting.by_ref() {
+                    let one = self.guarded(|| self.judge(transaction));
+                    match one.as_ref().map_or(Ok(()), |one| self.guarded(|| self.write(one))) {
+                        Err(rule) if !is_io(&rule) => {
+                            decided.push(Err(rule));
+                            broken = true;
+                            return Err(Error::Closed);
+                        }
+                        written => {
+                            decided.push(one);
+                            written?;
+                        }
                     }
-                    (Err(failure), _) => decided.push(Err(failure)),
-                    (Ok(()), None) => decided.push(Err(Error::Closed)),
                 }
+                self.requests.borrow_mut().forget(&self.connection, now)?;
+                audit::trim(&self.connection, now, audit::KEEP_BYTES)
+            });
+            if !broken {
+                // What the disk's failure came before may not be judged without it.
+                decided.extend(waiting.map(|_| Err(Error::Closed)));
+                return done;
             }
-            full?;
-            self.requests.borrow_mut().forget(&self.connection, now)?;
-            audit::trim(&self.connection, now, audit::KEEP_BYTES)
-        })
+        }
     }
 
     /// Writes what was decided once more. Nobody else has written since: the
     /// store is locked for us.
-    fn rewrite(&self, decided: &[Result<Decided, Error>]) -> Result<(), Error> {
-        self.transaction(|| decided.iter().flatten().try_for_each(|one| self.savepoint(|| self.write(one))))
+    fn write_again(&self, decided: &[Result<Decided, Error>]) -> Result<(), Error> {
+        decided.iter().flatten().try_for_each(|one| self.guarded(|| self.write(one)))
     }
 
     pub(super) fn transaction<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
@@ -229,21 +233,14 @@ impl Desk {
         Ok(())
     }
 
-    /// Does one request's work; a failure undoes that and nothing else.
-    pub(super) fn savepoint(&self, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    /// Does one request's work within a transaction that still stands; whatever
+    /// breaks in there is an error.
+    pub(super) fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         if self.connection.is_autocommit() {
-            // The disk's failure ended the transaction; a savepoint would begin another.
+            // The disk's failure ended the transaction: this would be kept by itself.
             return Err(Error::Closed);
         }
-        self.execute("SAVEPOINT request")?;
-        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Damaged("a change failed within")));
-        if !self.connection.is_autocommit() {
-            if result.is_err() {
-                self.execute("ROLLBACK TO request")?;
-            }
-            self.execute("RELEASE request")?;
-        }
-        result
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Damaged("a change failed within")))
     }
 
     fn judge(&self, transaction: Transaction) -> Result<Decided, Error> {
