@@ -13,7 +13,8 @@ use crate::enrol::shown;
 use crate::lines;
 use crate::login::canonical;
 use crate::scratch;
-use crate::service::{Asked, Decision, Service, Stop};
+use crate::service::{Asked, Service, Stop};
+use crate::transaction::Decision;
 
 /// What a change says when it was made, or why it wasn't.
 type Changed = Result<String, String>;

@@ -10,7 +10,8 @@ use otp_wire::{Login, SecretText};
 use crate::enrol::{self, New, new_credential};
 use crate::lines;
 use crate::login::{Checked, DISK_SERVICE, audit_row};
-use crate::service::{Asked, Decision, Service, Stop};
+use crate::service::{Asked, Service, Stop};
+use crate::transaction::Decision;
 
 /// The shortest key of a key slot, in bits: nobody guesses it.
 const MIN_BITS: usize = 256;
@@ -81,7 +82,7 @@ impl Service {
             }
         };
         match &ask.next {
-            None => self.judge(asked, checked, None, &ask.code, row, outcome),
+            None => self.wait(self.judge(asked, checked, None, &ask.code, row, outcome)?),
             Some(next) => self.judge_two(asked, checked, None, [&ask.code, next], row, outcome),
         }
     }

@@ -12,7 +12,8 @@ use otp_wire::message::{Enrol, Enrolled, Outcome};
 use crate::access::Role;
 use crate::lines;
 use crate::scratch;
-use crate::service::{Asked, Decision, Service, Stop};
+use crate::service::{Asked, Service, Stop};
+use crate::transaction::Decision;
 
 /// The shortest secret that may be brought along, in bits (RFC 4226 §4 R6).
 const MIN_BITS: usize = 128;

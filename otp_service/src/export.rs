@@ -8,7 +8,8 @@ use otp_wire::SecretText;
 use otp_wire::message::{CredentialName, Export, Exported, ImportedFactor, Outcome};
 
 use crate::report::entry_row;
-use crate::service::{Asked, Decision, Service, Stop};
+use crate::service::{Asked, Service, Stop};
+use crate::transaction::Decision;
 
 /// At most so many credentials are exported at once.
 const MAX_EXPORTED: usize = 20;

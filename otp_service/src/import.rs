@@ -12,7 +12,8 @@ use otp_wire::message::{Import, Imported, ImportedFactor, Outcome};
 use crate::access::{Peer, Role};
 use crate::enrol::{New, add, label, new_id};
 use crate::lines;
-use crate::service::{Asked, Decision, Service, Stop};
+use crate::service::{Asked, Service, Stop};
+use crate::transaction::Decision;
 
 /// The shortest secret that is taken without being insisted on, in bits: what
 /// google-authenticator made for years.

@@ -6,15 +6,24 @@ use std::sync::{Mutex, PoisonError};
 
 use otp_core::UnixTime;
 use otp_store::AuditRow;
+use otp_wire::syslog::Log;
 
 /// Refusals within so many seconds of the first one are told with the next.
 const SECONDS: u64 = 60;
 /// So many different refusals are told in a minute; of more only their number.
 const DIFFERENT: usize = 256;
 
-/// Remembers what was told.
-#[derive(Default)]
-pub struct Journal(Mutex<Told>);
+/// The system's log, and what it was told.
+pub struct Journal {
+    log: Log,
+    told: Mutex<Told>,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { log: Log::open(), told: Mutex::default() }
+    }
+}
 
 #[derive(Default)]
 struct Told {
@@ -27,9 +36,12 @@ struct Told {
 impl Journal {
     /// Tells syslog of a row of the audit.
     pub fn tell(&self, row: &AuditRow) {
-        for line in self.lines(row) {
-            otp_wire::syslog::authpriv("oathgated", &line);
-        }
+        self.lines(row).iter().for_each(|line| self.say(line));
+    }
+
+    /// Tells it of something else.
+    pub fn say(&self, line: &str) {
+        self.log.authpriv("oathgated", line);
     }
 
     /// The lines that are to be told now.
@@ -38,7 +50,7 @@ impl Journal {
         if row.verdict != "refuse" {
             return vec![line];
         }
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = told.sweep(row.at);
         if let Some((_, silent)) = told.lines.get_mut(&line) {
             *silent += 1;
@@ -123,7 +135,7 @@ mod tests {
     fn a_guesser_with_a_thousand_faces_fills_no_log_and_no_memory() {
         let journal = Journal::default();
         let said: usize = (0..10_000).map(|face| journal.lines(&refusal(&format!("a{face}"), NOW)).len()).sum();
-        assert_eq!((said, journal.0.lock().unwrap().lines.len()), (DIFFERENT, DIFFERENT));
+        assert_eq!((said, journal.told.lock().unwrap().lines.len()), (DIFFERENT, DIFFERENT));
         let later = journal.lines(&refusal("alice", NOW + SECONDS));
         assert!(later[0].starts_with("refuse: 9744 more"), "{later:?}");
     }

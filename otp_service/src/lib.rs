@@ -32,6 +32,7 @@ pub mod scratch_add;
 pub mod service;
 pub mod start;
 pub mod stdio;
+mod transaction;
 pub mod upkeep;
 
 use std::fmt;

@@ -102,16 +102,21 @@ fn peer(connection: &UnixStream, door: Door) -> Option<Peer> {
     }
 }
 
-fn answer(connection: &UnixStream, peer: Peer, door: Door, service: &Service) {
+/// Answers a peer; where a code is judged, after this has returned.
+fn answer(connection: UnixStream, peer: Peer, place: Place) {
+    let (door, service) = (place.hall.door, Arc::clone(&place.hall.service));
     if connection.set_nonblocking(true).is_err() {
         return;
     }
-    let Ok(line) = read_line(connection, MAX_REQUEST, Instant::now() + door.line) else { return };
-    let Some(reply) = service.answer(peer, &line, now()) else { return };
-    let mut wire = Wire { socket: connection, line: door.line };
-    if wire.write(&reply) && matches!(reply.outcome, Outcome::Staged(_)) {
-        service.converse(peer, &reply.id, &mut wire, now());
-    }
+    let Ok(line) = read_line(&connection, MAX_REQUEST, Instant::now() + door.line) else { return };
+    service.answer_then(peer, &line, now(), move |service, reply| {
+        let mut wire = Wire { socket: &connection, line: door.line };
+        // A verdict is shorter than any socket's buffer: nobody waits for who doesn't read it.
+        if wire.write(&reply) && matches!(reply.outcome, Outcome::Staged(_)) {
+            service.converse(peer, &reply.id, &mut wire, now());
+        }
+        drop(place);
+    });
 }
 
 /// A connection to a peer that talks on.
@@ -156,7 +161,9 @@ struct Workers {
     resting: usize,
     /// How many of these are called and have not come yet.
     called: usize,
-    /// Connections that are being answered, by uid.
+    /// Connections that are not answered yet.
+    open: usize,
+    /// The same by uid.
     taken: HashMap<u32, usize>,
 }
 
@@ -183,46 +190,50 @@ impl Hall {
     fn work(self: Arc<Self>) {
         while self.stays() {
             match self.listener.accept() {
-                Ok((connection, _)) => self.welcome(&connection),
+                Ok((connection, _)) => self.welcome(connection),
                 // Out of descriptors, or gone already: the next one may do better.
                 Err(_) => drop(self.changed.wait_timeout(self.lock(), Duration::from_millis(20))),
             }
         }
     }
 
-    fn welcome(self: &Arc<Self>, connection: &UnixStream) {
-        let Some(peer) = peer(connection, self.door) else { return };
-        let Some((_place, last)) = self.take(peer.uid) else { return };
+    fn welcome(self: &Arc<Self>, connection: UnixStream) {
+        let Some(peer) = peer(&connection, self.door) else { return };
+        let Some((place, last)) = self.take(peer.uid) else { return };
         if last {
             // No thread to be had: then the next peer waits until one of us is free.
             let _ = Self::hire(self);
         }
         // Whatever breaks in there, the peer is hung up on and refuses.
-        let _ = catch_unwind(AssertUnwindSafe(|| answer(connection, peer, self.door, &self.service)));
+        let _ = catch_unwind(AssertUnwindSafe(|| answer(connection, peer, place)));
+        self.lock().free += 1;
     }
 
     /// A place for `uid`, if it does not have its share already; and whether
     /// a worker has to be hired for the next connection.
-    fn take(&self, uid: u32) -> Option<(Place<'_>, bool)> {
+    fn take(self: &Arc<Self>, uid: u32) -> Option<(Place, bool)> {
         let mut workers = self.lock();
         let own = workers.taken.entry(uid).or_default();
         if *own >= self.door.connections_a_uid {
             return None;
         }
         *own += 1;
+        workers.open += 1;
         workers.free -= 1;
         let mut last = workers.free + workers.called == 0;
         if last && workers.resting > 0 {
             (workers.called, last) = (1, false);
             self.needed.notify_one();
         }
-        Some((Place { hall: self, uid }, last))
+        Some((Place { hall: Arc::clone(self), uid }, last))
     }
 
     /// Whether this worker goes on. Where there are enough, it rests until it
     /// is needed, and leaves when that takes long.
     fn stays(&self) -> bool {
-        let mut workers = self.lock();
+        let full = |workers: &mut Workers| workers.open >= self.door.connections;
+        let room = self.changed.wait_while(self.lock(), full);
+        let mut workers = room.unwrap_or_else(PoisonError::into_inner);
         if workers.free <= SPARE {
             return true;
         }
@@ -243,15 +254,16 @@ impl Hall {
     }
 }
 
-struct Place<'a> {
-    hall: &'a Hall,
+/// A connection that is not answered yet.
+struct Place {
+    hall: Arc<Hall>,
     uid: u32,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut workers = self.hall.lock();
-        workers.free += 1;
+        workers.open -= 1;
         if let Some(own) = workers.taken.get_mut(&self.uid) {
             *own -= 1;
             if *own == 0 {

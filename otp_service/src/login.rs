@@ -17,7 +17,8 @@ use crate::account::{self, Found};
 use crate::delegate::{self, Delegate};
 use crate::lines;
 use crate::scratch::{Busy, Hasher};
-use crate::service::{Asked, Decision, Service, Stop};
+use crate::service::{Asked, Service, Stop};
+use crate::transaction::{Decision, Pending};
 
 /// What stands for the PAM service where a volume is opened.
 pub(crate) const DISK_SERVICE: &str = "luks";
@@ -174,7 +175,7 @@ impl Service {
         })
     }
 
-    pub(crate) fn verify(&self, asked: &Asked, ask: &Verify) -> Result<Outcome, Stop> {
+    pub(crate) fn verify(&self, asked: &Asked, ask: &Verify) -> Result<Pending, Stop> {
         let (checked, only) = (check(asked, &ask.login, &self.settings.delegates)?, only(ask.credential.as_deref())?);
         let row = audit_row(asked, &ask.login);
         self.judge(asked, checked, only, &ask.code, row, |checked, verdict, _| {
@@ -191,10 +192,11 @@ impl Service {
         code: &SecretText,
         row: AuditRow,
         outcome: impl FnOnce(&Checked, Verdict, Option<&Record>) -> Outcome + Send + 'static,
-    ) -> Result<Outcome, Stop> {
-        let (input, hashes) = self.read_input(&Whose::Login(checked.login.clone()), code)?;
+    ) -> Result<Pending, Stop> {
+        let whose = Whose::Login(checked.login.clone());
+        let (input, hashes) = self.read_input(&whose, code)?;
         let (now, limits, connections) = (asked.now, self.settings.limits, self.settings.connection_grants);
-        self.transact(asked, Whose::Login(checked.login.clone()), move |record| {
+        Ok(Pending::new(asked, whose, move |record| {
             let row = of_owner(row, record.as_ref());
             let (verdict, record) = match record {
                 Some(record) => {
@@ -216,7 +218,7 @@ impl Service {
                 *digits = used;
             }
             Decision { record, audit, outcome }
-        })
+        }))
     }
 
     /// What was typed, with the hashes that a verdict may need.

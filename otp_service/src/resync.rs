@@ -9,7 +9,8 @@ use otp_wire::SecretText;
 use otp_wire::message::{self, CredentialName, Outcome};
 
 use crate::login::{Checked, answer, audit_row, check, judged, of_owner, only};
-use crate::service::{Asked, Decision, Service, Stop};
+use crate::service::{Asked, Service, Stop};
+use crate::transaction::Decision;
 
 impl Service {
     pub(crate) fn resync(&self, asked: &Asked, ask: &message::Resync) -> Result<Outcome, Stop> {

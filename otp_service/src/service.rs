@@ -1,11 +1,11 @@
 //! A request comes in, a reply goes out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use otp_core::grant::Boot;
-use otp_core::{Account, Limits, Record, State, UnixTime};
-use otp_store::{Answered, AuditRow, Change, Mark, SealingKeys, Store, Transaction, Whose};
-use otp_wire::message::{Outcome, Reply, Request, VERSION};
+use otp_core::{Account, Limits, State, UnixTime};
+use otp_store::{AuditRow, Mark, SealingKeys, Store};
+use otp_wire::message::{Outcome, Reply, Request, RequestId, VERSION};
 use otp_wire::{Ask, frame};
 
 use crate::access::{Access, Export, Peer, Role, Rules, access};
@@ -14,6 +14,7 @@ use crate::boot::ThisBoot;
 use crate::delegate::Delegate;
 use crate::journal::Journal;
 use crate::scratch::Hasher;
+use crate::transaction::Pending;
 use crate::{harden, lines};
 
 /// Settings that requests depend on.
@@ -116,11 +117,11 @@ impl From<Stop> for Outcome {
     }
 }
 
-/// What a change is to answer, beside what it keeps.
-pub(crate) struct Decision {
-    pub record: Option<Record>,
-    pub audit: Vec<AuditRow>,
-    pub outcome: Outcome,
+/// How far a request came.
+enum Step {
+    Done(Outcome),
+    /// A code is to be judged.
+    Judged(Pending),
 }
 
 impl Service {
@@ -136,16 +137,43 @@ impl Service {
     pub fn answer(&self, peer: Peer, line: &[u8], now: UnixTime) -> Option<Reply> {
         let request: Request = frame::decode(line).ok()?;
         let id = request.id.clone();
-        let outcome = match self.mark(peer, &request, line) {
-            Ok(mark) => {
-                let boot = self.boot.map(ThisBoot::now);
-                self.dispatch(&Asked { peer, mark, now, boot }, request).unwrap_or_else(Outcome::from)
-            }
-            Err(stop) => stop.into(),
-        };
-        self.log_trouble(peer, &outcome, now);
+        let outcome = self.step(peer, request, line, now).and_then(|step| match step {
+            Step::Done(outcome) => Ok(outcome),
+            Step::Judged(pending) => self.wait(pending),
+        });
         harden::wipe_stack();
-        Some(Reply { v: VERSION, id, outcome })
+        Some(self.reply(peer, id, outcome, now))
+    }
+
+    /// The same without waiting where a code is judged: `then` gets the reply, on
+    /// the thread that tells all answers. It is not called when the line isn't a request.
+    pub fn answer_then(
+        self: &Arc<Self>,
+        peer: Peer,
+        line: &[u8],
+        now: UnixTime,
+        then: impl FnOnce(&Self, Reply) + Send + 'static,
+    ) {
+        let Ok(request) = frame::decode::<Request>(line) else { return };
+        let (id, service) = (request.id.clone(), Arc::clone(self));
+        let tell = move |outcome| then(&service, service.reply(peer, id, outcome, now));
+        match self.step(peer, request, line, now) {
+            Ok(Step::Done(outcome)) => tell(Ok(outcome)),
+            Ok(Step::Judged(pending)) => self.go_on(pending, tell),
+            Err(stop) => tell(Err(stop)),
+        }
+        harden::wipe_stack();
+    }
+
+    fn reply(&self, peer: Peer, id: RequestId, outcome: Result<Outcome, Stop>, now: UnixTime) -> Reply {
+        let outcome = outcome.unwrap_or_else(Outcome::from);
+        self.log_trouble(peer, &outcome, now);
+        Reply { v: VERSION, id, outcome }
+    }
+
+    fn step(&self, peer: Peer, request: Request, line: &[u8], now: UnixTime) -> Result<Step, Stop> {
+        let mark = self.mark(peer, &request, line)?;
+        self.dispatch(&Asked { peer, mark, now, boot: self.boot.map(ThisBoot::now) }, request)
     }
 
     fn access(&self, peer: Peer, ask: &Ask) -> Access {
@@ -164,16 +192,16 @@ impl Service {
         Ok(Mark { id: id.to_be_bytes(), uid: peer.uid, digest: self.keys.mark(line)? })
     }
 
-    fn dispatch(&self, asked: &Asked, mut request: Request) -> Result<Outcome, Stop> {
+    fn dispatch(&self, asked: &Asked, mut request: Request) -> Result<Step, Stop> {
         let authorisation = request.authorisation.take();
         match self.access(asked.peer, &request.ask) {
             Access::Yes => {}
             Access::WithCode => self.authorise(asked, &request.ask, authorisation.as_ref())?,
             Access::No => return Err(self.denied(&request.ask)),
         }
-        match request.ask {
+        let done = match request.ask {
+            Ask::Verify(verify) => return self.verify(asked, &verify).map(Step::Judged),
             Ask::Begin(login) => self.begin(asked, &login),
-            Ask::Verify(verify) => self.verify(asked, &verify),
             Ask::List(selection) => self.list(asked, &selection),
             Ask::Status {} => self.status(asked),
             Ask::Audit(filter) => self.audit(&filter),
@@ -200,7 +228,8 @@ impl Service {
             Ask::DiskEnrol(enrol) => self.disk_enrol(asked, &enrol),
             Ask::DiskRemove(name) => self.disk_remove(asked, &name),
             Ask::Unseal(unseal) => self.unseal(asked, &unseal),
-        }
+        };
+        done.map(Step::Done)
     }
 
     fn denied(&self, ask: &Ask) -> Stop {
@@ -208,36 +237,6 @@ impl Service {
             (Ask::Export(_), Export::Never) => "The settings let no secret out (export = \"never\").".to_owned(),
             _ => format!("Only root may ask for {}; try it with sudo.", ask.verb()),
         })
-    }
-
-    /// Runs a change in one transaction. Asked again within ten seconds, the
-    /// same request gets the same answer; what held secrets isn't repeated.
-    pub(crate) fn transact(
-        &self,
-        asked: &Asked,
-        whose: Whose,
-        change: impl FnOnce(Option<Record>) -> Decision + Send + 'static,
-    ) -> Result<Outcome, Stop> {
-        let slot = Arc::new(Mutex::new(None));
-        let inside = Arc::clone(&slot);
-        let change = move |record| {
-            let Decision { record, audit, outcome } = change(record);
-            let answer = remembered(&outcome);
-            *inside.lock().unwrap_or_else(PoisonError::into_inner) = Some((outcome, audit.clone()));
-            Change { record, audit, answer }
-        };
-        let transaction = Transaction { mark: asked.mark, whose, now: asked.now, change: Box::new(change) };
-        match self.store.transact(transaction)? {
-            Answered::Before(answer) => {
-                serde_json::from_slice(&answer).map_err(|_| Stop::Undecided("an answer can't be repeated".to_owned()))
-            }
-            Answered::Now => {
-                let made = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let (outcome, audit) = made.ok_or_else(|| Stop::Undecided("a change left no answer".to_owned()))?;
-                audit.iter().for_each(|row| self.tell(row));
-                Ok(outcome)
-            }
-        }
     }
 
     /// Writes a row of the audit into the system's log too, where that is wanted.
@@ -260,7 +259,7 @@ impl Service {
         match outcome {
             _ if !self.settings.syslog => {}
             Outcome::Undecided(line) => {
-                otp_wire::syslog::authpriv("oathgated", &format!("could not decide for uid {}: {line}", peer.uid));
+                self.journal.say(&format!("could not decide for uid {}: {line}", peer.uid));
             }
             Outcome::Denied(line) => {
                 let (verdict, reason) = ("refuse", format!("denied: {line}"));
@@ -270,17 +269,6 @@ impl Service {
             _ => {}
         }
     }
-}
-
-/// The answer as it is kept for a repeated request: without secrets.
-fn remembered(outcome: &Outcome) -> Vec<u8> {
-    let kept = match outcome {
-        Outcome::Enrolled(_) | Outcome::Exported(_) | Outcome::Scratch(_) | Outcome::Unsealed(_) => {
-            &Outcome::Invalid("This was done already; its secrets are shown only once.".to_owned())
-        }
-        other => other,
-    };
-    serde_json::to_vec(kept).unwrap_or_default()
 }
 
 impl Asked {

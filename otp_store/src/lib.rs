@@ -42,6 +42,13 @@ pub trait Store: Send + Sync {
     /// it isn't known: both mean a refusal.
     fn transact(&self, transaction: Transaction) -> Result<Answered, Error>;
 
+    /// The same without waiting: `then` is called when the change is durable or
+    /// failed, on a thread that everybody else's answers wait for.
+    ///
+    /// # Errors
+    /// When the store is closed; `then` is not called.
+    fn submit(&self, transaction: Transaction, then: Then) -> Result<(), Error>;
+
     /// Begins to take in many people, who count all at once or never.
     ///
     /// # Errors
@@ -128,6 +135,9 @@ pub struct Transaction {
 
 /// A change: from the record, if there is one, to what it leads to.
 pub type Judge = Box<dyn FnOnce(Option<Record>) -> Change + Send>;
+
+/// What is done with an answer.
+pub type Then = Box<dyn FnOnce(Result<Answered, Error>) + Send>;
 
 /// Whose record a change is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -142,7 +142,7 @@ fn one_failing_change_spoils_no_other() {
         record.owner = owner.clone();
         record.credentials.clear();
         let change = Box::new(move |_| {
-            assert!(number % 3 != 0, "on purpose");
+            assert!(!number.is_multiple_of(3), "on purpose");
             let row = AuditRow { at: NOW, verdict: "change", reason: number.to_string(), ..AuditRow::default() };
             Change { record: Some(record), audit: vec![row], answer: vec![] }
         });

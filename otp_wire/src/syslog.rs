@@ -1,16 +1,34 @@
-//! A line in the system's log, for where the verifier can't write it.
+//! Lines in the system's log.
 
 use std::os::unix::net::UnixDatagram;
 
-/// Writes `text` to syslog as authpriv.notice (RFC 3164 §4.1.1), if there is a
-/// log. Control characters are escaped, and the line is cut at 1,000 bytes.
+/// Writes `text` to syslog, if there is a log: once, or seldom.
 pub fn authpriv(program: &str, text: &str) {
-    let Ok(socket) = UnixDatagram::unbound() else { return };
-    let _ = socket.set_nonblocking(true);
-    let mut line = format!("<85>{program}[{}]: {}", std::process::id(), escape(text));
-    let end = (0..=line.len().min(1000)).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
-    line.truncate(end);
-    let _ = socket.send_to(line.as_bytes(), "/dev/log");
+    Log::open().authpriv(program, text);
+}
+
+/// The way to syslog, kept open. Only for a process that owns all of its file
+/// descriptors: in others somebody may close it and open something else there.
+#[derive(Debug)]
+pub struct Log(Option<UnixDatagram>);
+
+impl Log {
+    /// Opens it. Without a descriptor to be had nothing is ever logged.
+    #[must_use]
+    pub fn open() -> Self {
+        let socket = UnixDatagram::unbound().ok();
+        Self(socket.filter(|socket| socket.set_nonblocking(true).is_ok()))
+    }
+
+    /// Writes `text` as authpriv.notice (RFC 3164 §4.1.1), if there is a log.
+    /// Control characters are escaped, and the line is cut at 1,000 bytes.
+    pub fn authpriv(&self, program: &str, text: &str) {
+        let Some(socket) = &self.0 else { return };
+        let mut line = format!("<85>{program}[{}]: {}", std::process::id(), escape(text));
+        let end = (0..=line.len().min(1000)).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+        line.truncate(end);
+        let _ = socket.send_to(line.as_bytes(), "/dev/log");
+    }
 }
 
 /// `text` with control characters and line separators written as `\u{…}`, so

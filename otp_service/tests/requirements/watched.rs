@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use otp_core::{Account, CredentialId, Fingerprint, Limits, Owner, Record, UnixTime};
 use otp_store::{
-    Acceptances, Answered, AuditFilter, AuditRow, Bulk, Error, Login, Report, SqliteStore, Store, Transaction,
+    Acceptances, Answered, AuditFilter, AuditRow, Bulk, Error, Login, Report, SqliteStore, Store, Then, Transaction,
 };
 
 use crate::common::world::World;
@@ -56,6 +56,11 @@ impl Store for Watched {
     fn transact(&self, transaction: Transaction) -> Result<Answered, Error> {
         self.watch.note("transact")?;
         self.store.transact(transaction)
+    }
+
+    fn submit(&self, transaction: Transaction, then: Then) -> Result<(), Error> {
+        self.watch.note("submit")?;
+        self.store.submit(transaction, then)
     }
 
     fn bulk(&self) -> Result<Box<dyn Bulk + '_>, Error> {

@@ -25,7 +25,7 @@ use rustix::fs::FlockOperation;
 use crate::bulk::Bulk;
 use crate::reserve::Reserve;
 use crate::{
-    Acceptances, Answered, AuditFilter, AuditRow, Error, Login, Report, SealingKeys, Store, Transaction, place,
+    Acceptances, Answered, AuditFilter, AuditRow, Error, Login, Report, SealingKeys, Store, Then, Transaction, place,
 };
 use bulk::SqliteBulk;
 use identity::Identity;
@@ -189,6 +189,10 @@ fn lock_as(path: &Path, operation: FlockOperation) -> Result<File, Error> {
 impl Store for SqliteStore {
     fn transact(&self, transaction: Transaction) -> Result<Answered, Error> {
         self.writer.transact(transaction)
+    }
+
+    fn submit(&self, transaction: Transaction, then: Then) -> Result<(), Error> {
+        self.writer.submit(transaction, then)
     }
 
     fn bulk(&self) -> Result<Box<dyn Bulk + '_>, Error> {

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
@@ -16,7 +16,7 @@ use super::identity::Identity;
 use super::requests::Requests;
 use super::rows::{self, Index};
 use crate::reserve::Reserve;
-use crate::{Answered, Change, Error, Judge, Mark, SealingKeys, Transaction, Whose};
+use crate::{Answered, Change, Error, Judge, Mark, SealingKeys, Then, Transaction, Whose};
 
 /// Requests that may wait; a further one waits at the door.
 const QUEUE: usize = 256;
@@ -27,12 +27,24 @@ pub(super) const BATCH: usize = 64;
 /// is closed: a verifier that is started for each request gets on with it too.
 const CLOSING: usize = 10;
 
-type Reply = SyncSender<Result<Answered, Error>>;
+/// An answer that somebody waits for.
+type Waiting = SyncSender<Result<Answered, Error>>;
+
+/// Who gets an answer.
+pub(super) enum To {
+    /// Somebody who waits.
+    Waiting(Waiting),
+    /// Whatever is to be done then; the teller does it.
+    Then(Then),
+}
+
+/// What the teller is to do.
+type Answers = Vec<(Then, Result<Answered, Error>)>;
 
 /// What the writer is asked to do.
 pub(super) enum Job {
     /// A request.
-    One((Transaction, Reply)),
+    One((Transaction, To)),
     /// A slice of a bulk, between the requests.
     Slice(Order),
 }
@@ -68,14 +80,22 @@ enum Decided {
 impl Writer {
     pub(super) fn start(mut desk: Desk) -> Self {
         let (jobs, waiting) = sync_channel(QUEUE);
-        let thread = Builder::new().name("writer".to_owned()).spawn(move || run(&mut desk, &waiting)).ok();
+        let (answers, told) = channel();
+        // Nobody waits for the teller: it ends when the writer has.
+        let teller = Builder::new().name("teller".to_owned()).spawn(move || tell(&told));
+        let write = move || run(&mut desk, &waiting, &answers);
+        let thread = teller.and_then(|_| Builder::new().name("writer".to_owned()).spawn(write)).ok();
         Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(thread) }
     }
 
     pub(super) fn transact(&self, transaction: Transaction) -> Result<Answered, Error> {
-        let (reply, answer) = sync_channel(1);
-        self.send(Job::One((transaction, reply)))?;
+        let (waiting, answer) = sync_channel(1);
+        self.send(Job::One((transaction, To::Waiting(waiting))))?;
         answer.recv().map_err(|_| Error::Closed)?
+    }
+
+    pub(super) fn submit(&self, transaction: Transaction, then: Then) -> Result<(), Error> {
+        self.send(Job::One((transaction, To::Then(then))))
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), Error> {
@@ -94,7 +114,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(desk: &mut Desk, waiting: &Receiver<Job>) {
+fn run(desk: &mut Desk, waiting: &Receiver<Job>, teller: &Sender<Answers>) {
     while let Some(first) = next(desk, waiting) {
         let (mut batch, mut slice) = (Vec::new(), None);
         for job in std::iter::once(first).chain(waiting.try_iter().take(desk.batch.saturating_sub(1))) {
@@ -106,15 +126,30 @@ fn run(desk: &mut Desk, waiting: &Receiver<Job>) {
                 }
             }
         }
-        let (transactions, replies): (Vec<_>, Vec<Reply>) = batch.into_iter().unzip();
-        for (reply, answer) in replies.into_iter().zip(desk.answers(transactions)) {
-            let _ = reply.send(answer);
+        let (transactions, all): (Vec<_>, Vec<To>) = batch.into_iter().unzip();
+        let mut told = Answers::new();
+        for (to, answer) in all.into_iter().zip(desk.answers(transactions)) {
+            match to {
+                To::Waiting(waiting) => drop(waiting.send(answer)),
+                To::Then(then) => told.push((then, answer)),
+            }
+        }
+        if !told.is_empty() {
+            let _ = teller.send(told);
         }
         if let Some((slice, reply)) = slice {
             let _ = reply.send(desk.slice(slice));
         }
         desk.reserve.refill();
         desk.failing.set(false);
+    }
+}
+
+/// Tells answers while the writer writes on: it would wake a thread for each.
+fn tell(told: &Receiver<Answers>) {
+    for (then, answer) in told.iter().flatten() {
+        // Whatever breaks in there is one peer's, who hears nothing and refuses.
+        let _ = catch_unwind(AssertUnwindSafe(|| then(answer)));
     }
 }
 
