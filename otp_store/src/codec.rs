@@ -3,6 +3,7 @@
 //! schema and a migration.
 
 mod scratch;
+mod seals;
 
 use base64ct::{Base64, Encoding};
 use otp_core::door::Throttle;
@@ -11,16 +12,18 @@ use otp_core::record::{Door, Entry, Factor, Policy, State, Steps};
 use otp_core::{Account, Credential, Digits, Limits, Owner, Period, Record, Secret, UnixTime, door};
 use serde::{Deserialize, Serialize};
 
-use crate::sealing::{Belongs, Sealed, What};
+use crate::sealing::{Belongs, What};
 use crate::{Error, SealingKeys};
 use scratch::StoredSet;
+pub(crate) use seals::Seals;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredRecord {
+struct StoredRecord<'a> {
     credentials: Vec<StoredCredential>,
     entries: Vec<StoredEntry>,
-    scratch: Vec<StoredSet>,
+    #[serde(borrow)]
+    scratch: Vec<StoredSet<'a>>,
     doors: Vec<StoredDoor>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     grants: Vec<StoredGrant>,
@@ -143,34 +146,37 @@ struct StoredDoor {
 
 const UNREADABLE: Error = Error::Damaged("a record can't be read");
 
-/// Writes a record, its secrets sealed with the newest key.
-pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Error> {
-    let credentials = record.credentials.iter().map(|c| store_credential(&record.owner, c, keys));
+/// Writes a record, its secrets sealed with the newest key. `seals` are those of
+/// the record that it replaces, if there is one.
+pub(crate) fn encode(record: &Record, keys: &SealingKeys, seals: &Seals) -> Result<Vec<u8>, Error> {
+    let owner = &record.owner;
     let stored = StoredRecord {
-        credentials: credentials.collect::<Result<_, _>>()?,
+        credentials: all(&record.credentials, |c| store_credential(owner, c, keys, seals))?,
         entries: record.entries.iter().map(store_entry).collect(),
-        scratch: record.scratch.iter().map(|set| scratch::store(&record.owner, set, keys)).collect::<Result<_, _>>()?,
+        scratch: all(&record.scratch, |set| scratch::store(owner, set, keys, seals))?,
         doors: record.doors.iter().map(store_door).collect(),
         grants: record.grants.iter().map(store_grant).collect(),
-        slot_key: record.slot_key.as_ref().map(|key| store_slot_key(&record.owner, key, keys)).transpose()?,
+        slot_key: record.slot_key.as_ref().map(|key| store_slot_key(owner, key, keys, seals)).transpose()?,
         throttle: store_throttle(record.throttle),
     };
     serde_json::to_vec(&stored).map_err(|_| Error::Damaged("a record can't be written"))
 }
 
-/// Reads a record of `owner`.
-pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<Record, Error> {
-    let stored: StoredRecord = serde_json::from_slice(bytes).map_err(|_| UNREADABLE)?;
-    Ok(Record {
+/// Reads a record of `owner`, and what it was sealed as.
+pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<(Record, Seals), Error> {
+    let stored: StoredRecord<'_> = serde_json::from_slice(bytes).map_err(|_| UNREADABLE)?;
+    let mut seals = Seals::default();
+    let record = Record {
         owner: owner.clone(),
-        credentials: all(stored.credentials, |c| load_credential(owner, c, keys))?,
+        credentials: all(stored.credentials, |c| load_credential(owner, c, keys, &mut seals))?,
         entries: all(stored.entries, load_entry)?,
-        scratch: all(stored.scratch, |set| scratch::load(owner, set, keys))?,
+        scratch: all(stored.scratch, |set| scratch::load(owner, set, keys, &mut seals))?,
         doors: all(stored.doors, load_door)?,
         grants: all(stored.grants, load_grant)?,
-        slot_key: stored.slot_key.map(|key| load_slot_key(owner, &key, keys)).transpose()?,
+        slot_key: stored.slot_key.map(|key| load_slot_key(owner, key, keys, &mut seals)).transpose()?,
         throttle: load_throttle(stored.throttle)?,
-    })
+    };
+    Ok((record, seals))
 }
 
 /// What `status` counts in a record. Nothing is unsealed or checked for it, so
@@ -198,7 +204,7 @@ pub(crate) fn glance(bytes: &[u8], limits: Limits, now: UnixTime) -> Option<Glan
     }
     let seen: Seen = serde_json::from_slice(bytes).ok()?;
     let active = seen.credentials.into_iter().filter(|credential| matches!(credential.state, StoredState::Active {}));
-    let factors: Vec<Factor> = all(active.map(|credential| credential.factor).collect(), load_factor).ok()?;
+    let factors: Vec<Factor> = all(active.map(|credential| credential.factor), load_factor).ok()?;
     let doors: Vec<Door> = all(seen.doors, load_door).ok()?;
     let limits = (limits, load_throttle(seen.throttle).ok()?);
     let locked = doors.iter().filter(|door| door::state(&doors, door, limits, now) == "locked").count();
@@ -215,8 +221,8 @@ fn load_factor(stored: StoredFactor) -> Result<Factor, Error> {
     })
 }
 
-fn all<T, U>(from: Vec<T>, load: impl FnMut(T) -> Result<U, Error>) -> Result<Vec<U>, Error> {
-    from.into_iter().map(load).collect()
+fn all<T, U>(from: impl IntoIterator<Item = T>, each: impl FnMut(T) -> Result<U, Error>) -> Result<Vec<U>, Error> {
+    from.into_iter().map(each).collect()
 }
 
 fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Error> {
@@ -224,20 +230,29 @@ fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Error> {
 }
 
 fn bytes<const N: usize>(text: &str) -> Result<[u8; N], Error> {
-    Base64::decode_vec(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(UNREADABLE)
+    let mut bytes = [0; N];
+    match Base64::decode(text, &mut bytes) {
+        Ok(decoded) if decoded.len() == N => Ok(bytes),
+        _ => Err(UNREADABLE),
+    }
 }
 
-fn store_credential(owner: &Owner, credential: &Credential, keys: &SealingKeys) -> Result<StoredCredential, Error> {
+fn store_credential(
+    owner: &Owner,
+    credential: &Credential,
+    keys: &SealingKeys,
+    seals: &Seals,
+) -> Result<StoredCredential, Error> {
     let belongs = Belongs { owner, what: What::Credential(&credential.id, credential.algorithm) };
-    let sealed = keys.seal(&credential.secret, &belongs)?;
+    let (sealing_key, sealed) = seals.seal(keys, &credential.secret, &belongs)?;
     Ok(StoredCredential {
         id: credential.id.to_string(),
         label: credential.label.to_string(),
         display: credential.display.clone(),
         algorithm: credential.algorithm.to_string(),
         digits: credential.digits.get(),
-        sealing_key: sealed.key,
-        sealed: Base64::encode_string(&sealed.bytes),
+        sealing_key,
+        sealed,
         factor: match credential.factor {
             Factor::Hotp { next } => StoredFactor::Hotp { next },
             Factor::Totp { period, last_step, skew, window } => {
@@ -256,10 +271,15 @@ fn store_credential(owner: &Owner, credential: &Credential, keys: &SealingKeys) 
     })
 }
 
-fn load_credential(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) -> Result<Credential, Error> {
+fn load_credential(
+    owner: &Owner,
+    stored: StoredCredential,
+    keys: &SealingKeys,
+    seals: &mut Seals,
+) -> Result<Credential, Error> {
     let (id, algorithm) = (parse(&stored.id)?, parse(&stored.algorithm)?);
     let belongs = Belongs { owner, what: What::Credential(&id, algorithm) };
-    let secret = keys.open(&sealed(stored.sealing_key, &stored.sealed)?, &belongs)?;
+    let secret = seals.open(keys, stored.sealing_key, stored.sealed, &belongs)?;
     Ok(Credential {
         id,
         label: parse(&stored.label)?,
@@ -292,17 +312,13 @@ fn load_throttle(stored: Option<StoredThrottle>) -> Result<Throttle, Error> {
     })
 }
 
-fn sealed(key: u32, text: &str) -> Result<Sealed, Error> {
-    Ok(Sealed { key, bytes: Base64::decode_vec(text).map_err(|_| UNREADABLE)? })
+fn store_slot_key(owner: &Owner, key: &Secret, keys: &SealingKeys, seals: &Seals) -> Result<StoredSecret, Error> {
+    let (sealing_key, sealed) = seals.seal(keys, key, &Belongs { owner, what: What::SlotKey })?;
+    Ok(StoredSecret { sealing_key, sealed })
 }
 
-fn store_slot_key(owner: &Owner, key: &Secret, keys: &SealingKeys) -> Result<StoredSecret, Error> {
-    let sealed = keys.seal(key, &Belongs { owner, what: What::SlotKey })?;
-    Ok(StoredSecret { sealing_key: sealed.key, sealed: Base64::encode_string(&sealed.bytes) })
-}
-
-fn load_slot_key(owner: &Owner, stored: &StoredSecret, keys: &SealingKeys) -> Result<Secret, Error> {
-    keys.open(&sealed(stored.sealing_key, &stored.sealed)?, &Belongs { owner, what: What::SlotKey })
+fn load_slot_key(owner: &Owner, stored: StoredSecret, keys: &SealingKeys, seals: &mut Seals) -> Result<Secret, Error> {
+    seals.open(keys, stored.sealing_key, stored.sealed, &Belongs { owner, what: What::SlotKey })
 }
 
 fn store_entry(entry: &Entry) -> StoredEntry {

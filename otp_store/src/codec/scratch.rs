@@ -1,25 +1,27 @@
-//! Scratch codes in a record. The salt of eight digits is a key, so it is sealed,
-//! anew whenever the record is written.
+//! Scratch codes in a record. The salt of eight digits is a key, so it is sealed.
+
+use std::borrow::Cow;
 
 use base64ct::{Base64, Encoding};
 use otp_core::scratch::{HashedCode, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Owner, Secret, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{UNREADABLE, all, bytes};
-use crate::sealing::{Belongs, Sealed, What};
+use super::{Seals, UNREADABLE, all, bytes};
+use crate::sealing::{Belongs, What};
 use crate::{Error, SealingKeys};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredSet {
+pub(super) struct StoredSet<'a> {
     kind: StoredKind,
     salt: String,
     /// The number of the key that the salt is sealed with, where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealing_key: Option<u32>,
     created: UnixTime,
-    codes: Vec<StoredCode>,
+    #[serde(borrow)]
+    codes: Vec<StoredCode<'a>>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -31,42 +33,45 @@ enum StoredKind {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredCode {
-    hash: String,
+struct StoredCode<'a> {
+    #[serde(borrow)]
+    hash: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     used: Option<UnixTime>,
 }
 
-pub(super) fn store(owner: &Owner, set: &ScratchSet, keys: &SealingKeys) -> Result<StoredSet, Error> {
+pub(super) fn store(
+    owner: &Owner,
+    set: &ScratchSet,
+    keys: &SealingKeys,
+    seals: &Seals,
+) -> Result<StoredSet<'static>, Error> {
     let (kind, salt, sealing_key) = match set.kind {
-        ScratchKind::Base32 => (StoredKind::Base32, set.salt.0.to_vec(), None),
+        ScratchKind::Base32 => (StoredKind::Base32, Base64::encode_string(&set.salt.0), None),
         ScratchKind::EightDigits => {
-            let sealed = seal(owner, &set.salt, keys)?;
-            (StoredKind::EightDigits, sealed.bytes, Some(sealed.key))
+            let salt = Secret::copy(&set.salt.0).map_err(|_| Error::Damaged("a salt can't be sealed"))?;
+            let (key, sealed) = seals.seal(keys, &salt, &Belongs { owner, what: What::ScratchKey })?;
+            (StoredKind::EightDigits, sealed, Some(key))
         }
     };
-    let code = |code: &HashedCode| StoredCode { hash: Base64::encode_string(&code.hash.0), used: code.used };
-    let (salt, codes) = (Base64::encode_string(&salt), set.codes.iter().map(code).collect());
-    Ok(StoredSet { kind, salt, sealing_key, created: set.created, codes })
+    let code = |code: &HashedCode| StoredCode { hash: Base64::encode_string(&code.hash.0).into(), used: code.used };
+    Ok(StoredSet { kind, salt, sealing_key, created: set.created, codes: set.codes.iter().map(code).collect() })
 }
 
-pub(super) fn load(owner: &Owner, stored: StoredSet, keys: &SealingKeys) -> Result<ScratchSet, Error> {
+pub(super) fn load(
+    owner: &Owner,
+    stored: StoredSet<'_>,
+    keys: &SealingKeys,
+    seals: &mut Seals,
+) -> Result<ScratchSet, Error> {
     let (kind, salt) = match (stored.kind, stored.sealing_key) {
         (StoredKind::Base32, None) => (ScratchKind::Base32, Salt(bytes(&stored.salt)?)),
-        (StoredKind::EightDigits, Some(key)) => (ScratchKind::EightDigits, open(owner, key, &stored.salt, keys)?),
+        (StoredKind::EightDigits, Some(key)) => {
+            let salt = seals.open(keys, key, stored.salt, &Belongs { owner, what: What::ScratchKey })?;
+            (ScratchKind::EightDigits, salt.expose().try_into().map(Salt).map_err(|_| UNREADABLE)?)
+        }
         _ => return Err(UNREADABLE),
     };
-    let code = |code: StoredCode| Ok(HashedCode { hash: ScratchHash(bytes(&code.hash)?), used: code.used });
+    let code = |code: StoredCode<'_>| Ok(HashedCode { hash: ScratchHash(bytes(&code.hash)?), used: code.used });
     Ok(ScratchSet { kind, salt, created: stored.created, codes: all(stored.codes, code)? })
-}
-
-fn seal(owner: &Owner, salt: &Salt, keys: &SealingKeys) -> Result<Sealed, Error> {
-    let salt = Secret::copy(&salt.0).map_err(|_| Error::Damaged("a salt can't be sealed"))?;
-    keys.seal(&salt, &Belongs { owner, what: What::ScratchKey })
-}
-
-fn open(owner: &Owner, key: u32, sealed: &str, keys: &SealingKeys) -> Result<Salt, Error> {
-    let sealed = Sealed { key, bytes: Base64::decode_vec(sealed).map_err(|_| UNREADABLE)? };
-    let salt = keys.open(&sealed, &Belongs { owner, what: What::ScratchKey })?;
-    salt.expose().try_into().map(Salt).map_err(|_| UNREADABLE)
 }

@@ -11,7 +11,7 @@ use otp_core::{Owner, Record, UnixTime, merge};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::FlockOperation;
 
-use super::rows::{self, Index};
+use super::rows::{self, Before};
 use super::{Journal, audit, connect, copy_into, lock, lock_as, schema};
 use crate::{AuditRow, Error, SealingKeys, place};
 
@@ -131,19 +131,19 @@ fn merge_all(
         "DELETE FROM owner WHERE EXISTS (SELECT 1 FROM bulk WHERE owner.id BETWEEN first AND last); DELETE FROM bulk;",
     )?;
     for owner in &owners {
-        let (id, mut record) = rows::load(back, owner, keys)?.ok_or(Error::Damaged("an owner without a record"))?;
+        let (before, mut record) = rows::load(back, owner, keys)?.ok_or(Error::Damaged("an owner without a record"))?;
         let old = present.and_then(|present| present.record(owner));
         restored.lost += u64::from(old.is_none());
         if let Some(present) = present {
             record.entries.retain(|entry| present.leaves(owner, entry));
         }
-        rows::save(back, Some((id, &Index::default())), &merge(old, record, now), keys)?;
+        rows::save(back, &before.without_index(), &merge(old, record, now), keys)?;
     }
     let Some(present) = present else { return Ok(restored) };
     let in_back = |owner: &Owner| owners.binary_search_by(|each| each.as_str().cmp(owner.as_str())).is_ok();
     for owner in present.owners().into_iter().filter(|owner| !in_back(owner)) {
         if let Some(record) = present.record(&owner) {
-            rows::save(back, None, &record, keys)?;
+            rows::save(back, &Before::default(), &record, keys)?;
             restored.kept += 1;
         }
     }

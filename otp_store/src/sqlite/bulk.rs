@@ -9,7 +9,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use otp_core::Owner;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{self, Index, Row};
+use super::rows::{self, Row};
 use super::writer::{Desk, Job};
 use super::{SqliteStore, audit};
 use crate::bulk::{Arrival, Bulk, Fate, MAX_BULK, Newcomer};
@@ -126,12 +126,11 @@ impl Desk {
     }
 
     fn change(&self, newcomer: &Newcomer) -> Result<(), Error> {
-        let found = rows::load(&self.connection, &newcomer.owner, &self.keys)?;
-        let before = found.as_ref().map(|(id, record)| (*id, Index::of(record)));
-        let judged = (newcomer.judge)(found.map(|(_, record)| record));
+        let (before, record) = rows::load(&self.connection, &newcomer.owner, &self.keys)?.unzip();
+        let judged = (newcomer.judge)(record);
         let Arrival { record, audit } =
             judged.ok().flatten().ok_or(Error::Bulk("somebody's record was changed meanwhile; nobody was imported"))?;
-        rows::save(&self.connection, before.as_ref().map(|(id, index)| (*id, index)), &record, &self.keys)?;
+        rows::save(&self.connection, &before.unwrap_or_default(), &record, &self.keys)?;
         audit.iter().try_for_each(|row| audit::write(&self.connection, row))
     }
 

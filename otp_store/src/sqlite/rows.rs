@@ -3,7 +3,8 @@
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{Error, Login, SealingKeys, codec, nobody};
+use crate::codec::{self, Seals};
+use crate::{Error, Login, SealingKeys, nobody};
 
 /// A row of `owner` that isn't of a bulk which is still under way.
 macro_rules! is_in {
@@ -96,8 +97,29 @@ pub(super) fn is_taken(connection: &Connection, owner: &Owner) -> Result<bool, E
     Ok(connection.prepare_cached("SELECT 1 FROM owner WHERE name = ?1")?.exists([owner.as_str()])?)
 }
 
-/// The record of `owner`, with the number of its row.
-pub(super) fn load(connection: &Connection, owner: &Owner, keys: &SealingKeys) -> Result<Option<(i64, Record)>, Error> {
+/// What a record replaces.
+#[derive(Default)]
+pub(super) struct Before {
+    /// The number of the row; none where there is no row yet.
+    id: Option<i64>,
+    /// Where it was found from.
+    index: Index,
+    seals: Seals,
+}
+
+impl Before {
+    /// The same for a store whose index was emptied.
+    pub(super) fn without_index(self) -> Self {
+        Self { index: Index::default(), ..self }
+    }
+}
+
+/// The record of `owner`, and what the next one replaces.
+pub(super) fn load(
+    connection: &Connection,
+    owner: &Owner,
+    keys: &SealingKeys,
+) -> Result<Option<(Before, Record)>, Error> {
     let found = connection
         .prepare_cached(LOAD)?
         .query_row([owner.as_str()], |row| {
@@ -108,34 +130,30 @@ pub(super) fn load(connection: &Connection, owner: &Owner, keys: &SealingKeys) -
     if keys.record_mac(key, owner, &bytes)?.as_slice() != mac {
         return Err(Error::Damaged("a record was changed outside of oathgate"));
     }
-    Ok(Some((id, codec::decode(owner, &bytes, keys)?)))
+    let (record, seals) = codec::decode(owner, &bytes, keys)?;
+    Ok(Some((Before { id: Some(id), index: Index::of(&record), seals }, record)))
 }
 
 /// The record of nobody, made where there is none yet or it can't be read.
-pub(super) fn load_nobody(connection: &Connection, keys: &SealingKeys) -> Result<(Option<i64>, Record), Error> {
+pub(super) fn load_nobody(connection: &Connection, keys: &SealingKeys) -> Result<(Before, Record), Error> {
     let owner = Owner::nobody();
+    let made = || Ok((Before::default(), nobody::record()?));
     match load(connection, &owner, keys) {
-        Ok(Some((id, record))) => Ok((Some(id), record)),
-        Ok(None) => Ok((None, nobody::record()?)),
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => made(),
         // Nothing is lost with it. A key that it was sealed with may be gone by now.
         Err(Error::Sqlite(failure)) => Err(Error::Sqlite(failure)),
         Err(_) => {
             connection.execute("DELETE FROM owner WHERE name = ?1", [owner.as_str()])?;
-            Ok((None, nobody::record()?))
+            made()
         }
     }
 }
 
-/// Writes a record, and where it is found. `id` and `before` are those of the
-/// row that it replaces.
-pub(super) fn save(
-    connection: &Connection,
-    before: Option<(i64, &Index)>,
-    record: &Record,
-    keys: &SealingKeys,
-) -> Result<(), Error> {
-    let sealed = Row::of(record, keys)?;
-    let Some((id, before)) = before else { return insert(connection, next_id(connection)?, &sealed) };
+/// Writes a record, and where it is found.
+pub(super) fn save(connection: &Connection, before: &Before, record: &Record, keys: &SealingKeys) -> Result<(), Error> {
+    let sealed = Row::over(&before.seals, record, keys)?;
+    let Some(id) = before.id else { return insert(connection, next_id(connection)?, &sealed) };
     let Row { bytes, key, mac, .. } = &sealed;
     let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
     let other_key = "UPDATE owner SET record = ?2, mac = ?4, sealing_key = ?3 WHERE id = ?1";
@@ -143,7 +161,7 @@ pub(super) fn save(
     if connection.prepare_cached(same_key)?.execute(params![id, bytes, key, &mac[..]])? == 0 {
         connection.prepare_cached(other_key)?.execute(params![id, bytes, key, &mac[..]])?;
     }
-    sealed.index.replace(connection, id, before)
+    sealed.index.replace(connection, id, &before.index)
 }
 
 /// A record as it is written.
@@ -158,7 +176,11 @@ pub(super) struct Row {
 impl Row {
     /// Seals a record.
     pub(super) fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
-        let (bytes, key) = (codec::encode(record, keys)?, keys.current());
+        Self::over(&Seals::default(), record, keys)
+    }
+
+    fn over(seals: &Seals, record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
+        let (bytes, key) = (codec::encode(record, keys, seals)?, keys.current());
         let mac = keys.record_mac(key, &record.owner, &bytes)?;
         Ok(Self { owner: record.owner.clone(), bytes, key, mac, index: Index::of(record) })
     }
@@ -180,13 +202,13 @@ pub(super) fn next_id(connection: &Connection) -> Result<i64, Error> {
 
 /// Where a record is found from.
 #[derive(Default, PartialEq)]
-pub(super) struct Index {
+struct Index {
     entries: Vec<(String, String)>,
     credentials: Vec<String>,
 }
 
 impl Index {
-    pub(super) fn of(record: &Record) -> Self {
+    fn of(record: &Record) -> Self {
         if record.owner == Owner::nobody() {
             return Self::default(); // nothing leads to it
         }

@@ -14,7 +14,7 @@ use super::audit;
 use super::bulk::{self, Order};
 use super::identity::Identity;
 use super::requests::Requests;
-use super::rows::{self, Index};
+use super::rows::{self, Before};
 use crate::reserve::Reserve;
 use crate::{Answered, Change, Error, Judge, Mark, SealingKeys, Then, Transaction, Whose};
 
@@ -74,7 +74,7 @@ enum Decided {
     /// It was answered before; nothing is to be written.
     Before(Vec<u8>),
     /// It leads to this.
-    Now { mark: Mark, before: Option<(i64, Index)>, now: u64, change: Change },
+    Now { mark: Mark, before: Before, now: u64, change: Change },
 }
 
 impl Writer {
@@ -288,19 +288,16 @@ impl Desk {
             Whose::Login(login) => rows::owner_of_login(&self.connection, &login)?,
         };
         let Some(owner) = owner else { return self.judge_nobody(mark, now, change) };
-        let loaded = rows::load(&self.connection, &owner, &self.keys)?;
-        if loaded.is_none() {
+        let (before, record) = rows::load(&self.connection, &owner, &self.keys)?.unzip();
+        if record.is_none() {
             bulk::check_free(&self.connection, &owner)?;
         }
-        let before = loaded.as_ref().map(|(id, record)| (*id, Index::of(record)));
-        let change = change(loaded.map(|(_, record)| record));
-        Ok(Decided::Now { mark, before, now, change })
+        Ok(Decided::Now { mark, before: before.unwrap_or_default(), now, change: change(record) })
     }
 
     /// The same work for a login that leads to nobody.
     fn judge_nobody(&self, mark: Mark, now: u64, change: Judge) -> Result<Decided, Error> {
-        let (id, nobody) = rows::load_nobody(&self.connection, &self.keys)?;
-        let before = id.map(|id| (id, Index::of(&nobody)));
+        let (before, nobody) = rows::load_nobody(&self.connection, &self.keys)?;
         let change = Change { record: Some(nobody), ..change(None) };
         Ok(Decided::Now { mark, before, now, change })
     }
@@ -309,7 +306,7 @@ impl Desk {
         let Decided::Now { mark, before, now, change } = decided else { return Ok(()) };
         let connection = &self.connection;
         if let Some(record) = &change.record {
-            rows::save(connection, before.as_ref().map(|(id, index)| (*id, index)), record, &self.keys)?;
+            rows::save(connection, before, record, &self.keys)?;
         }
         for row in &change.audit {
             audit::write(connection, row)?;
