@@ -9,9 +9,9 @@ use otp_wire::message::{CredentialName, KeyAdd, KeyGrant, KeyName, KeyPolicy, Ou
 use otp_wire::{Ask, message};
 
 use crate::access::Role;
+use crate::checked::canonical;
 use crate::enrol::shown;
 use crate::lines;
-use crate::login::canonical;
 use crate::scratch;
 use crate::service::{Asked, Service, Stop};
 use crate::transaction::Decision;

@@ -7,9 +7,10 @@ use otp_store::Whose;
 use otp_wire::message::{DiskEnrol, DiskKey, Enrol, Outcome, Unseal, VolumeName};
 use otp_wire::{Login, SecretText};
 
+use crate::checked::{Checked, DISK_SERVICE};
 use crate::enrol::{self, New, new_credential};
 use crate::lines;
-use crate::login::{Checked, DISK_SERVICE, audit_row};
+use crate::login::audit_row;
 use crate::service::{Asked, Service, Stop};
 use crate::transaction::Decision;
 

@@ -14,6 +14,7 @@ pub mod arguments;
 pub mod boot;
 pub mod bulk;
 pub mod change;
+pub mod checked;
 pub mod config;
 pub mod delegate;
 pub mod disk;

@@ -8,7 +8,8 @@ use otp_store::{AuditRow, Whose};
 use otp_wire::SecretText;
 use otp_wire::message::{self, CredentialName, Outcome};
 
-use crate::login::{Checked, answer, audit_row, check, judged, of_owner, only};
+use crate::checked::{Checked, check, only};
+use crate::login::{answer, audit_row, judged, of_owner};
 use crate::service::{Asked, Service, Stop};
 use crate::transaction::Decision;
 
