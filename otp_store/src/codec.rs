@@ -6,7 +6,6 @@ mod credential;
 mod glance;
 mod grant;
 mod scratch;
-mod seals;
 
 use base64ct::{Base64, Encoding};
 use otp_core::door::Throttle;
@@ -14,13 +13,12 @@ use otp_core::record::{Door, Entry, Policy};
 use otp_core::{Account, Owner, Record, Secret, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use crate::sealing::{Belongs, What};
+use crate::sealing::{Belongs, Sealed, What};
 use crate::{Error, SealingKeys};
 use credential::StoredCredential;
 pub(crate) use glance::glance;
 use grant::StoredGrant;
 use scratch::StoredSet;
-pub(crate) use seals::Seals;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,37 +82,35 @@ struct StoredDoor {
 
 const UNREADABLE: Error = Error::Damaged("a record can't be read");
 
-/// Writes a record, its secrets sealed with the newest key. `seals` are those of
-/// the record that it replaces, if there is one.
-pub(crate) fn encode(record: &Record, keys: &SealingKeys, seals: &Seals) -> Result<Vec<u8>, Error> {
+/// Writes a record, its secrets sealed anew with the newest key: so even a record
+/// that stays as it is gives the disk the same to do, whoever is refused.
+pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Error> {
     let owner = &record.owner;
     let stored = StoredRecord {
-        credentials: all(&record.credentials, |c| credential::store(owner, c, keys, seals))?,
+        credentials: all(&record.credentials, |c| credential::store(owner, c, keys))?,
         entries: record.entries.iter().map(store_entry).collect(),
-        scratch: all(&record.scratch, |set| scratch::store(owner, set, keys, seals))?,
+        scratch: all(&record.scratch, |set| scratch::store(owner, set, keys))?,
         doors: record.doors.iter().map(store_door).collect(),
         grants: record.grants.iter().map(grant::store).collect(),
-        slot_key: record.slot_key.as_ref().map(|key| store_slot_key(owner, key, keys, seals)).transpose()?,
+        slot_key: record.slot_key.as_ref().map(|key| store_slot_key(owner, key, keys)).transpose()?,
         throttle: store_throttle(record.throttle),
     };
     serde_json::to_vec(&stored).map_err(|_| Error::Damaged("a record can't be written"))
 }
 
-/// Reads a record of `owner`, and what it was sealed as.
-pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<(Record, Seals), Error> {
+/// Reads a record of `owner`.
+pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<Record, Error> {
     let stored: StoredRecord<'_> = serde_json::from_slice(bytes).map_err(|_| UNREADABLE)?;
-    let mut seals = Seals::default();
-    let record = Record {
+    Ok(Record {
         owner: owner.clone(),
-        credentials: all(stored.credentials, |c| credential::load(owner, c, keys, &mut seals))?,
+        credentials: all(stored.credentials, |c| credential::load(owner, c, keys))?,
         entries: all(stored.entries, load_entry)?,
-        scratch: all(stored.scratch, |set| scratch::load(owner, set, keys, &mut seals))?,
+        scratch: all(stored.scratch, |set| scratch::load(owner, set, keys))?,
         doors: all(stored.doors, load_door)?,
         grants: all(stored.grants, grant::load)?,
-        slot_key: stored.slot_key.map(|key| load_slot_key(owner, key, keys, &mut seals)).transpose()?,
+        slot_key: stored.slot_key.map(|key| load_slot_key(owner, &key, keys)).transpose()?,
         throttle: load_throttle(stored.throttle)?,
-    };
-    Ok((record, seals))
+    })
 }
 
 fn all<T, U>(from: impl IntoIterator<Item = T>, each: impl FnMut(T) -> Result<U, Error>) -> Result<Vec<U>, Error> {
@@ -145,13 +141,23 @@ fn load_throttle(stored: Option<StoredThrottle>) -> Result<Throttle, Error> {
     })
 }
 
-fn store_slot_key(owner: &Owner, key: &Secret, keys: &SealingKeys, seals: &Seals) -> Result<StoredSecret, Error> {
-    let (sealing_key, sealed) = seals.seal(keys, key, &Belongs { owner, what: What::SlotKey })?;
+/// Sealed text, and the number of the newest key.
+fn seal(keys: &SealingKeys, secret: &Secret, belongs: &Belongs<'_>) -> Result<(u32, String), Error> {
+    let sealed = keys.seal(secret, belongs)?;
+    Ok((sealed.key, Base64::encode_string(&sealed.bytes)))
+}
+
+fn open(keys: &SealingKeys, key: u32, sealed: &str, belongs: &Belongs<'_>) -> Result<Secret, Error> {
+    keys.open(&Sealed { key, bytes: Base64::decode_vec(sealed).map_err(|_| UNREADABLE)? }, belongs)
+}
+
+fn store_slot_key(owner: &Owner, key: &Secret, keys: &SealingKeys) -> Result<StoredSecret, Error> {
+    let (sealing_key, sealed) = seal(keys, key, &Belongs { owner, what: What::SlotKey })?;
     Ok(StoredSecret { sealing_key, sealed })
 }
 
-fn load_slot_key(owner: &Owner, stored: StoredSecret, keys: &SealingKeys, seals: &mut Seals) -> Result<Secret, Error> {
-    seals.open(keys, stored.sealing_key, stored.sealed, &Belongs { owner, what: What::SlotKey })
+fn load_slot_key(owner: &Owner, stored: &StoredSecret, keys: &SealingKeys) -> Result<Secret, Error> {
+    open(keys, stored.sealing_key, &stored.sealed, &Belongs { owner, what: What::SlotKey })
 }
 
 fn store_entry(entry: &Entry) -> StoredEntry {

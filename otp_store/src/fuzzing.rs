@@ -11,7 +11,7 @@ use crate::{Error, SealingKeys, codec};
 /// As for a record in a store.
 pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
     let owner: Owner = "alice".parse().map_err(|_| Error::Damaged("no owner"))?;
-    codec::decode(&owner, bytes, &SealingKeys::known()).map(|(record, _)| record)
+    codec::decode(&owner, bytes, &SealingKeys::known())
 }
 
 /// Writes a record.
@@ -19,5 +19,5 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
 /// # Errors
 /// As for a record in a store.
 pub fn encode(record: &Record) -> Result<Vec<u8>, Error> {
-    codec::encode(record, &SealingKeys::known(), &codec::Seals::default())
+    codec::encode(record, &SealingKeys::known())
 }

@@ -74,8 +74,7 @@ pub(crate) enum What<'a> {
 }
 
 impl Belongs<'_> {
-    /// Where it belongs, in so many bytes.
-    pub(crate) fn associated_data(&self, key: u32) -> Vec<u8> {
+    fn associated_data(&self, key: u32) -> Vec<u8> {
         let owner = self.owner;
         let text = match self.what {
             What::Credential(id, algorithm) => format!("oathgate/1\0{owner}\0{id}\0{algorithm}\0{key}"),

@@ -4,7 +4,7 @@ use otp_core::record::{Factor, State, Steps};
 use otp_core::{Credential, Digits, Owner, Period, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{Seals, UNREADABLE, parse};
+use super::{UNREADABLE, open, parse, seal};
 use crate::sealing::{Belongs, What};
 use crate::{Error, SealingKeys};
 
@@ -52,14 +52,9 @@ pub(super) enum StoredState {
     Revoked { at: UnixTime },
 }
 
-pub(super) fn store(
-    owner: &Owner,
-    credential: &Credential,
-    keys: &SealingKeys,
-    seals: &Seals,
-) -> Result<StoredCredential, Error> {
+pub(super) fn store(owner: &Owner, credential: &Credential, keys: &SealingKeys) -> Result<StoredCredential, Error> {
     let belongs = Belongs { owner, what: What::Credential(&credential.id, credential.algorithm) };
-    let (sealing_key, sealed) = seals.seal(keys, &credential.secret, &belongs)?;
+    let (sealing_key, sealed) = seal(keys, &credential.secret, &belongs)?;
     Ok(StoredCredential {
         id: credential.id.to_string(),
         label: credential.label.to_string(),
@@ -86,15 +81,10 @@ pub(super) fn store(
     })
 }
 
-pub(super) fn load(
-    owner: &Owner,
-    stored: StoredCredential,
-    keys: &SealingKeys,
-    seals: &mut Seals,
-) -> Result<Credential, Error> {
+pub(super) fn load(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) -> Result<Credential, Error> {
     let (id, algorithm) = (parse(&stored.id)?, parse(&stored.algorithm)?);
     let belongs = Belongs { owner, what: What::Credential(&id, algorithm) };
-    let secret = seals.open(keys, stored.sealing_key, stored.sealed, &belongs)?;
+    let secret = open(keys, stored.sealing_key, &stored.sealed, &belongs)?;
     Ok(Credential {
         id,
         label: parse(&stored.label)?,

@@ -7,7 +7,7 @@ use otp_core::scratch::{HashedCode, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Owner, Secret, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{Seals, UNREADABLE, all, bytes};
+use super::{UNREADABLE, all, bytes, open, seal};
 use crate::sealing::{Belongs, What};
 use crate::{Error, SealingKeys};
 
@@ -40,17 +40,12 @@ struct StoredCode<'a> {
     used: Option<UnixTime>,
 }
 
-pub(super) fn store(
-    owner: &Owner,
-    set: &ScratchSet,
-    keys: &SealingKeys,
-    seals: &Seals,
-) -> Result<StoredSet<'static>, Error> {
+pub(super) fn store(owner: &Owner, set: &ScratchSet, keys: &SealingKeys) -> Result<StoredSet<'static>, Error> {
     let (kind, salt, sealing_key) = match set.kind {
         ScratchKind::Base32 => (StoredKind::Base32, Base64::encode_string(&set.salt.0), None),
         ScratchKind::EightDigits => {
             let salt = Secret::copy(&set.salt.0).map_err(|_| Error::Damaged("a salt can't be sealed"))?;
-            let (key, sealed) = seals.seal(keys, &salt, &Belongs { owner, what: What::ScratchKey })?;
+            let (key, sealed) = seal(keys, &salt, &Belongs { owner, what: What::ScratchKey })?;
             (StoredKind::EightDigits, sealed, Some(key))
         }
     };
@@ -58,16 +53,11 @@ pub(super) fn store(
     Ok(StoredSet { kind, salt, sealing_key, created: set.created, codes: set.codes.iter().map(code).collect() })
 }
 
-pub(super) fn load(
-    owner: &Owner,
-    stored: StoredSet<'_>,
-    keys: &SealingKeys,
-    seals: &mut Seals,
-) -> Result<ScratchSet, Error> {
+pub(super) fn load(owner: &Owner, stored: StoredSet<'_>, keys: &SealingKeys) -> Result<ScratchSet, Error> {
     let (kind, salt) = match (stored.kind, stored.sealing_key) {
         (StoredKind::Base32, None) => (ScratchKind::Base32, Salt(bytes(&stored.salt)?)),
         (StoredKind::EightDigits, Some(key)) => {
-            let salt = seals.open(keys, key, stored.salt, &Belongs { owner, what: What::ScratchKey })?;
+            let salt = open(keys, key, &stored.salt, &Belongs { owner, what: What::ScratchKey })?;
             (ScratchKind::EightDigits, salt.expose().try_into().map(Salt).map_err(|_| UNREADABLE)?)
         }
         _ => return Err(UNREADABLE),

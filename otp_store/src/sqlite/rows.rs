@@ -3,8 +3,7 @@
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::codec::{self, Seals};
-use crate::{Error, Login, SealingKeys, nobody};
+use crate::{Error, Login, SealingKeys, codec, nobody};
 
 /// A row of `owner` that isn't of a bulk which is still under way.
 macro_rules! is_in {
@@ -104,13 +103,12 @@ pub(super) struct Before {
     id: Option<i64>,
     /// Where it was found from.
     index: Index,
-    seals: Seals,
 }
 
 impl Before {
     /// The same for a store whose index was emptied.
     pub(super) fn without_index(self) -> Self {
-        Self { index: Index::default(), ..self }
+        Self { index: Index::default(), id: self.id }
     }
 }
 
@@ -130,8 +128,8 @@ pub(super) fn load(
     if keys.record_mac(key, owner, &bytes)?.as_slice() != mac {
         return Err(Error::Damaged("a record was changed outside of oathgate"));
     }
-    let (record, seals) = codec::decode(owner, &bytes, keys)?;
-    Ok(Some((Before { id: Some(id), index: Index::of(&record), seals }, record)))
+    let record = codec::decode(owner, &bytes, keys)?;
+    Ok(Some((Before { id: Some(id), index: Index::of(&record) }, record)))
 }
 
 /// The record of nobody, made where there is none yet or it can't be read.
@@ -152,7 +150,7 @@ pub(super) fn load_nobody(connection: &Connection, keys: &SealingKeys) -> Result
 
 /// Writes a record, and where it is found.
 pub(super) fn save(connection: &Connection, before: &Before, record: &Record, keys: &SealingKeys) -> Result<(), Error> {
-    let sealed = Row::over(&before.seals, record, keys)?;
+    let sealed = Row::of(record, keys)?;
     let Some(id) = before.id else { return insert(connection, next_id(connection)?, &sealed) };
     let Row { bytes, key, mac, .. } = &sealed;
     let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
@@ -176,11 +174,7 @@ pub(super) struct Row {
 impl Row {
     /// Seals a record.
     pub(super) fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
-        Self::over(&Seals::default(), record, keys)
-    }
-
-    fn over(seals: &Seals, record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
-        let (bytes, key) = (codec::encode(record, keys, seals)?, keys.current());
+        let (bytes, key) = (codec::encode(record, keys)?, keys.current());
         let mac = keys.record_mac(key, &record.owner, &bytes)?;
         Ok(Self { owner: record.owner.clone(), bytes, key, mac, index: Index::of(record) })
     }
