@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod asked;
 mod header;
 mod keyscript;
 mod library;
+mod machine;
 mod plugin;
 mod store;
 mod tool;

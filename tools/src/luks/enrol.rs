@@ -146,7 +146,7 @@ pub fn remove<'a>(
     let view = look(&volume)?;
     let gate = known(&view, arguments.token)?;
     let backup = backup(&arguments.change, &view)?;
-    let proof = Source::of(arguments.change.stdin).proof(&arguments.change)?;
+    let proof = Source::of(arguments.change.stdin, &volume.device).proof(&arguments.change)?;
     match order(&Order::Remove { volume, token: arguments.token, proof, backup: backup.clone() })? {
         Outcome::Done {} => {
             out.line(format!("Token {} and its keyslot are gone.", arguments.token))?;
@@ -186,7 +186,7 @@ fn make(
     replaces: Option<i32>,
     out: &mut Output,
 ) -> Result<Made, Failure> {
-    let source = Source::of(change.stdin);
+    let source = Source::of(change.stdin, &volume.device);
     let backup = backup(change, view)?;
     let code = kind(new);
     let pin = source.ask_new("New PIN for this disk: ")?;
@@ -270,7 +270,7 @@ pub fn show(uri: &str, secret: &str, out: &mut Output) -> Result<(), Failure> {
 }
 
 /// The first state that counts: after the first code, where it is asked for.
-fn first(source: Source, new: &New, kind: &Code, secret: &Secret, out: &mut Output) -> Result<State, Failure> {
+fn first(source: Source<'_>, new: &New, kind: &Code, secret: &Secret, out: &mut Output) -> Result<State, Failure> {
     let broken = |why: &'static str| Failure::undecided(why);
     let state = code::first_state(kind, clock::now()).map_err(broken)?;
     if new.no_confirm || new.json.json {

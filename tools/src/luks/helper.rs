@@ -18,6 +18,14 @@ use crate::error::Failure;
 /// # Errors
 /// When it could not be done.
 pub fn order(order: &Order) -> Result<Outcome, Failure> {
+    told(order).map(|(outcome, _)| outcome)
+}
+
+/// The same, and what was said.
+///
+/// # Errors
+/// See [`order`].
+pub fn told(order: &Order) -> Result<(Outcome, Vec<String>), Failure> {
     let report = report(order)?;
     report.said.iter().for_each(|line| eprintln!("{}", escape(line)));
     match report.outcome {
@@ -28,7 +36,7 @@ pub fn order(order: &Order) -> Result<Outcome, Failure> {
                 None => failure,
             })
         }
-        outcome => Ok(outcome),
+        outcome => Ok((outcome, report.said)),
     }
 }
 

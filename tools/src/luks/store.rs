@@ -62,7 +62,7 @@ pub fn enrol(
         return Err(Failure::no("the verifier keeps a key of this disk already")
             .hint("oathgate luks remove takes that token away"));
     }
-    let source = Source::of(arguments.change.stdin);
+    let source = Source::of(arguments.change.stdin, &volume.device);
     let (proof, backup) = (source.proof(&arguments.change)?, backup(&arguments.change, view)?);
     // First the store, then the header: a key that opens nothing does no harm.
     let key = SlotKey::random().map_err(Failure::undecided)?;
@@ -120,7 +120,7 @@ fn credential(client: &Client, view: &View, volume: &Volume, new: &New) -> Resul
 }
 
 /// Has the first code tried, as it will be at the next unlock.
-fn confirm(client: &Client, source: Source, uuid: &str, out: &mut Output) -> Result<(), Failure> {
+fn confirm(client: &Client, source: Source<'_>, uuid: &str, out: &mut Output) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let code = SecretText::typed(&source.ask("First code: ")?);
         match client.answer(Ask::Unseal(Unseal { volume: uuid.to_owned(), code, next: None }))? {

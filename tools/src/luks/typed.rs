@@ -1,26 +1,31 @@
 //! Where PINs, passphrases and answers come from.
 
+use luks_unlock::ask::Asker;
 use luks_unlock::order::{MAX_TYPED, Proof, Typed};
 use zeroize::Zeroizing;
 
 use super::arguments::Change;
 use super::helper::text;
 use crate::error::Failure;
-use crate::terminal;
+use crate::terminal::{self, NoSecret};
+
+/// What programs do.
+const STDIN: &str = "without a terminal, give a line for each question with --stdin";
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The person at the terminal.
-    Terminal,
+pub enum Source<'a> {
+    /// The person at the terminal; without one, whoever else is there, who is
+    /// told which disk it is about.
+    Person { disk: &'a str },
     /// Standard input, a line for each question.
     Stdin,
 }
 
-impl Source {
+impl<'a> Source<'a> {
     /// Standard input where that is wanted.
-    pub fn of(stdin: bool) -> Self {
-        if stdin { Self::Stdin } else { Self::Terminal }
+    pub fn of(stdin: bool, disk: &'a str) -> Self {
+        if stdin { Self::Stdin } else { Self::Person { disk } }
     }
 
     /// Asks for something secret.
@@ -28,14 +33,23 @@ impl Source {
     /// # Errors
     /// When nobody answers, or with more than fits.
     pub fn ask(self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let answer = match self {
-            Self::Terminal => terminal::secret(prompt),
-            Self::Stdin => line(),
-        };
-        answer.ok_or_else(|| {
-            Failure::no("no answer, or one of more than 128 bytes")
-                .hint("without a terminal, give a line for each question with --stdin")
-        })
+        self.ask_after("", prompt)
+    }
+
+    /// The same, where standard error says already what is in `line`, which
+    /// only a terminal shows.
+    ///
+    /// # Errors
+    /// See [`Self::ask`].
+    pub fn ask_after(self, line: &str, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let none = || Failure::no(format!("no answer, or one of more than {MAX_TYPED} bytes")).hint(STDIN);
+        match self {
+            Self::Stdin => self::line().ok_or_else(none),
+            Self::Person { disk } => match terminal::secret(prompt) {
+                Err(NoSecret::NoTerminal) => elsewhere(disk, format!("{line} {disk}: {prompt}").trim_start()),
+                answer => answer.map_err(|_| none()),
+            },
+        }
     }
 
     /// Asks twice for something new, where a person may mistype it.
@@ -44,7 +58,7 @@ impl Source {
     /// When the answers differ.
     pub fn ask_new(self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let answer = self.ask(prompt)?;
-        if self == Self::Terminal && *self.ask("Once more: ")? != *answer {
+        if self != Self::Stdin && *self.ask("Once more: ")? != *answer {
             return Err(Failure::no("that was something else").hint("nothing was changed; try again"));
         }
         Ok(answer)
@@ -60,6 +74,16 @@ impl Source {
             None => typed(&self.ask("A passphrase that opens the disk: ")?).map(Proof::Typed),
         }
     }
+}
+
+/// Asks where there is no terminal.
+fn elsewhere(disk: &str, question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let nobody = || {
+        Failure::no("nobody can be asked: no terminal, and neither systemd, plymouth nor cryptsetup's askpass")
+            .hint(STDIN)
+    };
+    let asker = Asker::find().ok_or_else(nobody)?;
+    asker.ask(disk, question).map_err(|why| Failure::no(why).hint(STDIN))
 }
 
 /// For an order.
