@@ -13,6 +13,7 @@ pub mod answer;
 pub mod ask;
 mod base64;
 pub mod code;
+pub mod crypttab;
 pub mod failures;
 pub mod header_gate;
 pub mod key;

@@ -67,6 +67,8 @@ pub enum Order {
     Look(Volume),
     /// Name every volume of the machine that has a token of ours.
     List {},
+    /// Say which plugin libcryptsetup finds.
+    Plugin {},
     /// Say whether an answer is worth asking for.
     Ready(Volume),
     /// Add a token, a keyslot for it and, unless another token is replaced, one
@@ -211,8 +213,20 @@ pub enum Outcome {
     Header(View),
     /// Volumes with a token of ours.
     Volumes(Vec<Listed>),
+    /// A plugin.
+    Plugin(Plugin),
     /// A new token.
     Enrolled(Box<Enrolled>),
+}
+
+/// The plugin that cryptsetup and systemd load for our tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugin {
+    /// Where libcryptsetup looks for it.
+    pub path: String,
+    /// Its version, or why it can't be loaded.
+    pub version: Result<String, String>,
 }
 
 /// A header.

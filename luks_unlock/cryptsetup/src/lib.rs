@@ -6,6 +6,8 @@
 mod errno;
 mod ffi;
 mod moment;
+#[path = "plugin/ffi.rs"]
+pub mod plugin;
 mod token;
 
 pub use errno::Errno;

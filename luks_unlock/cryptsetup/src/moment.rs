@@ -1,6 +1,5 @@
 //! The front door's clock.
 
-use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use luks_unlock::Moment;
@@ -10,6 +9,5 @@ use luks_unlock::Moment;
 #[allow(clippy::disallowed_methods)] // the front door
 pub fn moment() -> Moment {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    Moment { now, boot: boot.trim().to_owned() }
+    Moment::of_this_boot(now)
 }

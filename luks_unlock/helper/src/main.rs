@@ -64,6 +64,7 @@ fn obey(order: Order) -> Result<Outcome, Failure> {
     match order {
         Order::Look(volume) => look::look(&volume),
         Order::List {} => look::list(),
+        Order::Plugin {} => look::plugin(),
         Order::Ready(volume) => open::ready(&volume),
         Order::Enrol(enrol) => enrol::enrol(&enrol),
         Order::EnrolStore(enrol) => enrol::enrol_store(&enrol),

@@ -107,10 +107,18 @@ impl Disk {
 
     /// A machine that has the plugin, with more `bwrap` options; what follows runs there.
     pub fn inside(more: &[&str]) -> Command {
+        let (plugin, place) = (plugin(), format!("{}/libcryptsetup-token-oathgate.so", place()));
+        Self::machine(&[&["--ro-bind", plugin.to_str().unwrap(), &place], more].concat())
+    }
+
+    /// The same without a plugin.
+    pub fn without_plugin() -> Command {
+        Self::machine(&[])
+    }
+
+    fn machine(more: &[&str]) -> Command {
         let mut command = Command::new("bwrap");
-        command.args(["--dev-bind", "/", "/", "--tmpfs", "/run", "--tmpfs", &place()]);
-        command.arg("--ro-bind").arg(plugin()).arg(format!("{}/libcryptsetup-token-oathgate.so", place()));
-        command.args(more).arg("--");
+        command.args(["--dev-bind", "/", "/", "--tmpfs", "/run", "--tmpfs", &place()]).args(more).arg("--");
         command
     }
 

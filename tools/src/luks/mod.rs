@@ -4,11 +4,11 @@
 //! here people are asked and told.
 
 pub mod arguments;
-mod crypttab;
+pub mod crypttab;
 mod enrol;
-mod helper;
+pub mod helper;
 mod open;
-mod show;
+pub mod show;
 mod store;
 mod typed;
 
