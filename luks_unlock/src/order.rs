@@ -76,6 +76,11 @@ pub enum Order {
     Enrol(Box<Enrol>),
     /// The same for a token whose key the verifier keeps.
     EnrolStore(Box<EnrolStore>),
+    /// Give a token whose key the verifier keeps a keyslot with a new key, beside
+    /// those it has.
+    Renew(Box<Renew>),
+    /// Remove its other keyslots.
+    Settle(Settle),
     /// Open a volume, or only try to.
     Open(Open),
     /// Close an open volume.
@@ -146,6 +151,36 @@ pub struct EnrolStore {
     pub key: SecretText,
     /// The new file for a copy of the header as it was.
     pub backup: String,
+}
+
+/// A new key for a token whose key the verifier keeps.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// Where.
+    pub volume: Volume,
+    /// The token.
+    pub token: i32,
+    /// Something else that opens the volume.
+    pub proof: Proof,
+    /// The new key, 32 bytes in base32.
+    pub key: SecretText,
+    /// The new file for a copy of the header as it was.
+    pub backup: String,
+}
+
+/// The one keyslot that a token keeps.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settle {
+    /// Where.
+    pub volume: Volume,
+    /// The token.
+    pub token: i32,
+    /// The keyslot.
+    pub keyslot: i32,
+    /// Its key, 32 bytes in base32.
+    pub key: SecretText,
 }
 
 /// What is to be opened.

@@ -1,6 +1,7 @@
 //! `oathgate luks` where there is no terminal.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
 
 use crate::machine::Machine;
-use crate::world::{Disk, PIN, good, hotp, ready, shown, token};
+use crate::world::{Disk, PIN, Pipe, good, hotp, ready, shown, token};
 
 const SYSTEMD: &str = "/usr/bin/systemd-ask-password";
 const ASKPASS: &str = "/lib/cryptsetup/askpass";
@@ -112,17 +113,8 @@ fn the_real_askpass_is_answered_by_its_pipe() {
     }
     let (disk, machine) = (Disk::with(&token(hotp(), 0)), Machine::new(&[]));
     fs::copy(ASKPASS, machine.path("cryptsetup/askpass")).unwrap();
-    let pipe = machine.path("cryptsetup/passfifo");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &pipe,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-        0,
-    )
-    .unwrap();
-    // Opening it waits for askpass.
-    let writer = std::thread::spawn(move || fs::write(pipe, answer(0)).unwrap());
+    let pipe = Pipe::new(machine.path("cryptsetup/passfifo"));
+    let writer = std::thread::spawn(move || pipe.writer().write_all(answer(0).as_bytes()).unwrap());
     let opened = open(&machine, &disk);
     writer.join().unwrap();
     good(&opened);

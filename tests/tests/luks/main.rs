@@ -9,6 +9,7 @@ mod keyscript;
 mod library;
 mod machine;
 mod plugin;
+mod rotate;
 mod store;
 mod tool;
 mod world;

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use luks_unlock::token::{Code, Kind, State};
 use luks_unlock::{Cost, Enrolment, SlotKey, Token, seal};
 use oathgate_tests::cdylib;
-use oathgate_tests::process::{Finished, run};
+use oathgate_tests::process::{Finished, PATIENCE, run};
 use otp_core::{Algorithm, Digits, Secret, otp};
+use otp_wire::socket::timespec;
+use rustix::event::poll;
 
 pub const PIN: &str = "a pin of this disk";
 pub const PASSPHRASE: &str = "the old passphrase";
@@ -157,6 +160,30 @@ impl Disk {
 
 pub fn good(finished: &Finished) {
     assert_eq!(finished.code(), Some(0), "{}{}", finished.text(), finished.stderr);
+}
+
+/// A named pipe, and what writes into it as soon as somebody reads.
+pub struct Pipe(pub PathBuf);
+
+impl Pipe {
+    pub fn new(path: PathBuf) -> Self {
+        let owner = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, owner, 0).unwrap();
+        Self(path)
+    }
+
+    /// Waits for a reader.
+    pub fn writer(&self) -> fs::File {
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match rustix::fs::open(&self.0, flags, rustix::fs::Mode::empty()) {
+                Ok(writer) => return writer.into(),
+                Err(error) => assert!(error == rustix::io::Errno::NXIO && Instant::now() < until, "{error}"),
+            }
+            let _ = poll(&mut [], Some(&timespec(Duration::from_millis(5))));
+        }
+    }
 }
 
 /// Where cryptsetup looks for plugins.

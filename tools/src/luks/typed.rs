@@ -1,11 +1,12 @@
 //! Where PINs, passphrases and answers come from.
 
 use luks_unlock::ask::Asker;
-use luks_unlock::order::{MAX_TYPED, Proof, Typed};
+use luks_unlock::order::{MAX_TYPED, Proof, Typed, View};
 use zeroize::Zeroizing;
 
 use super::arguments::Change;
 use super::helper::text;
+use crate::clock;
 use crate::error::Failure;
 use crate::terminal::{self, NoSecret};
 
@@ -92,6 +93,17 @@ fn elsewhere(disk: &str, question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> 
 /// When it is too long.
 pub fn typed(bytes: &[u8]) -> Result<Typed, Failure> {
     Typed::of(bytes).ok_or_else(|| Failure::no(format!("more than {MAX_TYPED} bytes")))
+}
+
+/// The new file for a copy of the header.
+///
+/// # Errors
+/// When its path is no text.
+pub fn backup(change: &Change, view: &View) -> Result<String, Failure> {
+    match &change.backup {
+        Some(path) => text(path),
+        None => Ok(format!("/var/backups/oathgate-luks-{}-{}.header", view.uuid, clock::stamp(clock::now()))),
+    }
 }
 
 /// A line of standard input, read without a buffer that would keep it.

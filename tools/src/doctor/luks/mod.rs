@@ -16,7 +16,7 @@ use luks_unlock::Moment;
 use luks_unlock::crypttab::Line;
 use luks_unlock::order::{Order, Outcome, View, Volume};
 use luks_unlock::token::Gate;
-use otp_core::Owner;
+use otp_wire::message::OwnerRow;
 
 use crate::cli::DoctorLuks;
 use crate::client::Client;
@@ -24,9 +24,9 @@ use crate::clock;
 use crate::doctor::finding::{Finding, State, report};
 use crate::doctor::{from_failure, person};
 use crate::error::Failure;
-use crate::list::owners;
 use crate::luks::helper::{look, order, text, unexpected};
 use crate::luks::show::is_of_store;
+use crate::luks::store::record;
 use crate::output::Output;
 use host::Host;
 use line::Told;
@@ -196,19 +196,14 @@ fn plugin() -> Finding {
 
 /// What the verifier keeps for a volume.
 fn kept(client: &Client, seen: &Seen) -> Vec<Finding> {
-    let uuid = seen.view.uuid.to_ascii_lowercase();
-    let Ok(volume) = uuid.parse() else { return vec![Finding::bad(format!("{uuid} is no UUID"))] };
-    let name = Owner::of_volume(&volume).to_string();
-    match owners(client, None, Some(name)) {
+    match record(client, &seen.view.uuid) {
         Err(failure) => vec![from_failure(failure)],
-        Ok(owners) => match owners.first() {
-            Some(owner) if owner.credentials.iter().any(|each| each.state == "active") => person(owner, &client.call),
-            owner => vec![no_code(client, &seen.volume, owner)],
-        },
+        Ok(Some(owner)) if owner.credentials.iter().any(|each| each.state == "active") => person(&owner, &client.call),
+        Ok(owner) => vec![no_code(client, &seen.volume, owner.as_ref())],
     }
 }
 
-fn no_code(client: &Client, volume: &Volume, owner: Option<&otp_wire::message::OwnerRow>) -> Finding {
+fn no_code(client: &Client, volume: &Volume, owner: Option<&OwnerRow>) -> Finding {
     let call = &client.call;
     let disabled = owner.and_then(|owner| owner.credentials.iter().find(|each| each.state == "disabled"));
     let line = format!("the verifier takes no code for {}: no credential of it is active", volume.device);
