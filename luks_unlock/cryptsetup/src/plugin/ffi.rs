@@ -2,8 +2,10 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CString, c_char};
 use std::path::{Path, PathBuf};
+
+use crate::strings::copied;
 
 #[link(name = "cryptsetup")]
 unsafe extern "C" {
@@ -14,9 +16,9 @@ unsafe extern "C" {
 /// loads no plugins.
 #[must_use]
 pub fn place(kind: &str) -> Option<PathBuf> {
-    // SAFETY: no precondition; null, or a string of the library's that stays.
-    let folder = unsafe { crypt_token_external_path().as_ref().map(|start| CStr::from_ptr(start)) }?;
-    Some(Path::new(folder.to_str().ok()?).join(format!("libcryptsetup-token-{kind}.so")))
+    // SAFETY: no precondition; null, or a string of the library's.
+    let folder = unsafe { copied(crypt_token_external_path()) }?;
+    Some(Path::new(&folder).join(format!("libcryptsetup-token-{kind}.so")))
 }
 
 /// What a plugin says of its version, loaded as libcryptsetup would load it.
@@ -29,8 +31,7 @@ pub fn version(file: &Path) -> Result<String, String> {
     let library = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if library.is_null() {
         // SAFETY: after a failure, a string that ends in NUL; it is copied at once.
-        let why = unsafe { libc::dlerror().as_ref().map(|start| CStr::from_ptr(start)) };
-        return Err(why.map_or_else(String::new, |why| why.to_string_lossy().into_owned()));
+        return Err(unsafe { copied(libc::dlerror()) }.unwrap_or_default());
     }
     let (name, version) = (c"cryptsetup_token_version", c"CRYPTSETUP_TOKEN_1.0");
     // SAFETY: a library, and strings that end in NUL.
@@ -41,6 +42,5 @@ pub fn version(file: &Path) -> Result<String, String> {
     // SAFETY: crypt_token_version_func of libcryptsetup.h, under that name and version.
     let function: extern "C" fn() -> *const c_char = unsafe { std::mem::transmute(found) };
     // SAFETY: null, or a string that ends in NUL and stays with the library.
-    let text = unsafe { function().as_ref().map(|start| CStr::from_ptr(start)) };
-    Ok(text.map_or_else(String::new, |text| text.to_string_lossy().into_owned()))
+    Ok(unsafe { copied(function()) }.unwrap_or_default())
 }
