@@ -25,6 +25,11 @@ impl Series {
         self.0.append(&mut other.0);
     }
 
+    /// What each is more than its neighbour in `other`, measured in the same turn.
+    pub fn more_than(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(ours, theirs)| ours - theirs).collect())
+    }
+
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -70,7 +75,7 @@ pub fn round(number: f64) -> f64 {
 /// A time for people.
 pub fn shown(microseconds: f64) -> String {
     match microseconds {
-        short if short < 1000.0 => format!("{short:.0} µs"),
+        short if short.abs() < 1000.0 => format!("{short:.0} µs"),
         long => format!("{:.2} ms", long / 1000.0),
     }
 }

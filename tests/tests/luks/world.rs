@@ -40,8 +40,13 @@ pub fn shown(factor: u64) -> String {
     otp::code(&Secret::copy(SECRET).unwrap(), Algorithm::Sha1, Digits::SIX, factor).to_string()
 }
 
-/// A token as enrolment makes it, whose Argon2id takes no time.
+/// A token whose Argon2id takes no time.
 pub fn token(code: Code, next: u64) -> Token {
+    token_of(code, next, Cost { memory: 64, passes: 1 })
+}
+
+/// A token as enrolment makes it.
+pub fn token_of(code: Code, next: u64, cost: Cost) -> Token {
     let key = |place: &mut [u8]| -> Result<(), ()> {
         place.copy_from_slice(KEY);
         Ok(())
@@ -52,7 +57,7 @@ pub fn token(code: Code, next: u64) -> Token {
         state: State { next, skew: 0 },
         secret: Secret::copy(SECRET).unwrap(),
         slot_key: SlotKey::fill(key).unwrap(),
-        cost: Cost { memory: 64, passes: 1 },
+        cost,
     })
     .unwrap();
     token.keyslots = vec!["1".to_owned()];
