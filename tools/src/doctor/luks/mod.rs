@@ -54,6 +54,8 @@ pub fn run<'a>(
     arguments: &DoctorLuks,
     out: &mut Output,
 ) -> Result<(), Failure> {
+    // Who can't be asked about plugins can't be asked about headers.
+    let plugin = plugin()?;
     let crypttab = read(&arguments.crypttab)?;
     let placed = placed(&arguments.crypttab, &crypttab);
     let (mut seen, mut findings) = (vec![], vec![]);
@@ -75,7 +77,10 @@ pub fn run<'a>(
         let line = format!("no volume of {} asks for a code", arguments.crypttab.display());
         findings.push(Finding::warning(line).run("oathgate luks list, and oathgate luks enrol DEVICE"));
     }
-    findings.extend(judge(client, &seen));
+    if !seen.is_empty() {
+        findings.push(plugin);
+        findings.extend(judge(client, &seen));
+    }
     report(&findings, arguments.json.json, out)
 }
 
@@ -127,13 +132,9 @@ fn device(field: &str) -> String {
 }
 
 fn judge<'a>(client: impl FnOnce() -> Result<Client<'a>, Failure>, seen: &[Seen]) -> Vec<Finding> {
-    if seen.is_empty() {
-        return vec![];
-    }
     let host = Host::look();
     let moment = Moment::of_this_boot(clock::now());
     let mut findings: Vec<Finding> = seen.iter().flat_map(|seen| of_volume(seen, &host, &moment)).collect();
-    findings.push(plugin());
     findings.extend(host.judge(&seen.iter().filter_map(told).collect::<Vec<_>>()));
     let sealed: Vec<&Seen> = seen.iter().filter(|seen| gate(&seen.view) == Some(Gate::Store)).collect();
     if !sealed.is_empty() {
@@ -186,11 +187,10 @@ fn of_volume(seen: &Seen, host: &Host, moment: &Moment) -> Vec<Finding> {
     findings
 }
 
-fn plugin() -> Finding {
-    match order(&Order::Plugin {}) {
-        Ok(Outcome::Plugin(plugin)) => host::plugin(&plugin),
-        Ok(other) => from_failure(unexpected(&other)),
-        Err(failure) => from_failure(failure),
+fn plugin() -> Result<Finding, Failure> {
+    match order(&Order::Plugin {})? {
+        Outcome::Plugin(plugin) => Ok(host::plugin(&plugin)),
+        other => Err(unexpected(&other)),
     }
 }
 
