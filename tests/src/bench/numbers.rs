@@ -25,11 +25,6 @@ impl Series {
         self.0.append(&mut other.0);
     }
 
-    /// What each is more than its neighbour in `other`, measured in the same turn.
-    pub fn more_than(&self, other: &Self) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(ours, theirs)| ours - theirs).collect())
-    }
-
     pub fn count(&self) -> usize {
         self.0.len()
     }

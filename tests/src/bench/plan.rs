@@ -73,7 +73,7 @@ pub const QUICK: Plan = Plan {
     span: Duration::from_secs(1),
     turns: 2,
     refusals: 300,
-    unlocks: 5,
+    unlocks: 10,
     conversions: 1,
 };
 
