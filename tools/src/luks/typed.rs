@@ -45,7 +45,7 @@ impl<'a> Source<'a> {
     pub fn ask_after(self, line: &str, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let none = || Failure::no(format!("no answer, or one of more than {MAX_TYPED} bytes")).hint(STDIN);
         match self {
-            Self::Stdin => self::line().ok_or_else(none),
+            Self::Stdin => of_stdin().ok_or_else(none),
             Self::Person { disk } => match terminal::secret(prompt) {
                 Err(NoSecret::NoTerminal) => elsewhere(disk, format!("{line} {disk}: {prompt}").trim_start()),
                 answer => answer.map_err(|_| none()),
@@ -107,7 +107,7 @@ pub fn backup(change: &Change, view: &View) -> Result<String, Failure> {
 }
 
 /// A line of standard input, read without a buffer that would keep it.
-fn line() -> Option<Zeroizing<Vec<u8>>> {
+fn of_stdin() -> Option<Zeroizing<Vec<u8>>> {
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_TYPED));
     let mut byte = Zeroizing::new([0_u8; 1]);
     while matches!(rustix::io::read(rustix::stdio::stdin(), &mut byte[..]), Ok(1)) {

@@ -2,7 +2,7 @@
 //! when it does not.
 //!
 //! Here it is looked: `oathgate-luks` reads headers, [`host`] finds what has to
-//! be installed, the verifier says what it keeps. The rest judges: [`line`]
+//! be installed, the verifier says what it keeps. The rest judges: [`mod@line`]
 //! what stands in crypttab(5), [`header`] what is in a header.
 
 mod header;
