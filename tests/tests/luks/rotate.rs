@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use oathgate_tests::built::bin;
-use oathgate_tests::process::{Finished, PATIENCE, Running};
+use oathgate_tests::process::{Finished, PATIENCE, Running, run};
 use serde_json::{Value, json};
 
 use crate::store::Enrolled;
@@ -96,12 +97,36 @@ fn a_verifier_that_is_gone_midway_leaves_the_old_key() {
     enrolled.service.resume();
     let half = keyslots(&enrolled);
     assert_eq!((half.0.as_array().unwrap().len(), &half.1), (2, &before.1), "a keyslot for each key");
+    opens_and_rotates(&enrolled, &before.1);
+}
+
+/// Both front ends open it with the next codes, and the next rotation leaves
+/// nothing over.
+fn opens_and_rotates(enrolled: &Enrolled, without_code: &Value) {
     good(&enrolled.opens(&enrolled.code(0)));
     good(&enrolled.test(&enrolled.code(1)));
-    // The next one leaves nothing over.
-    good(&rotate(&enrolled, &format!("{}.3", enrolled.path), PASSPHRASE));
-    let after = keyslots(&enrolled);
-    assert_eq!((after.0.as_array().unwrap().len(), &after.1), (1, &before.1));
+    good(&rotate(enrolled, &format!("{}.again", enrolled.path), PASSPHRASE));
+    let after = keyslots(enrolled);
+    assert_eq!((after.0.as_array().unwrap().len(), &after.1), (1, without_code));
     good(&enrolled.opens(&enrolled.code(2)));
     good(&enrolled.test(&enrolled.code(3)));
+}
+
+#[test]
+fn after_the_verifier_has_the_new_key_it_is_the_one_that_opens() {
+    let Some(enrolled) = Enrolled::new() else { return };
+    let (before, backup) = (keyslots(&enrolled), format!("{}.2", enrolled.path));
+    // A helper that ends before it takes the old keyslot away.
+    let (helper, script) = (bin("oathgate-luks"), format!("{}.helper", enrolled.path));
+    let text = "#!/bin/sh\norder=$(cat)\ncase $order in *'\"settle\"'*) exit 1 ;; esac\n\
+                printf '%s\\n' \"$order\" | /run/helper\n";
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let helper = helper.to_str().unwrap();
+    let mut command = enrolled.inside_with(&["--ro-bind", helper, "/run/helper", "--ro-bind", &script, helper]);
+    command.arg(bin("oathgate")).arg("luks").args(words(&enrolled, &backup));
+    let half = run(&mut command, format!("{PASSPHRASE}\n").as_bytes());
+    assert!(half.code() == Some(3) && half.stderr.contains("still opens with the same code"), "{}", half.stderr);
+    assert_eq!(keyslots(&enrolled).0.as_array().unwrap().len(), 2);
+    opens_and_rotates(&enrolled, &before.1);
 }

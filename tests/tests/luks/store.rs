@@ -49,7 +49,12 @@ impl Enrolled {
 
     /// A machine with the verifier in its place.
     pub fn inside(&self) -> Command {
-        Disk::inside(&["--bind", self.service.folder().to_str().unwrap(), "/run/oathgate"])
+        self.inside_with(&[])
+    }
+
+    /// The same, with more `bwrap` options.
+    pub fn inside_with(&self, more: &[&str]) -> Command {
+        Disk::inside(&[&["--bind", self.service.folder().to_str().unwrap(), "/run/oathgate"], more].concat())
     }
 
     pub fn oathgate(&self, words: &[&str], typed: &str) -> Finished {
