@@ -29,6 +29,15 @@ pub struct Moment {
     pub boot: String,
 }
 
+impl Moment {
+    /// A moment of this boot, of which nothing else is known.
+    #[must_use]
+    pub fn of_this_boot(now: UnixTime) -> Self {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Self { now, floor: 0, boot: boot.trim().to_owned() }
+    }
+}
+
 /// Wrong answers since the last right one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,15 +2,18 @@
 //! front of the key of its keyslot.
 //!
 //! Nearly everything here is pure: no header is read or written, no clock is
-//! looked at; only [`store_gate`] asks the verifier. [`unlock()`] is the way through the header gate: it reads a token from a
+//! looked at; only [`store_gate`] asks the verifier, and [`ask`] people.
+//! [`unlock()`] is the way through the header gate: it reads a token from a
 //! [`Header`], judges the answer, has the new state written, and only then
 //! gives the key away.
 
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod ask;
 mod base64;
 pub mod code;
+pub mod crypttab;
 pub mod failures;
 pub mod header_gate;
 pub mod key;

@@ -67,6 +67,8 @@ pub enum Order {
     Look(Volume),
     /// Name every volume of the machine that has a token of ours.
     List {},
+    /// Say which plugin libcryptsetup finds.
+    Plugin {},
     /// Say whether an answer is worth asking for.
     Ready(Volume),
     /// Add a token, a keyslot for it and, unless another token is replaced, one
@@ -74,6 +76,11 @@ pub enum Order {
     Enrol(Box<Enrol>),
     /// The same for a token whose key the verifier keeps.
     EnrolStore(Box<EnrolStore>),
+    /// Give a token whose key the verifier keeps a keyslot with a new key, beside
+    /// those it has.
+    Renew(Box<Renew>),
+    /// Remove its other keyslots.
+    Settle(Settle),
     /// Open a volume, or only try to.
     Open(Open),
     /// Close an open volume.
@@ -146,6 +153,36 @@ pub struct EnrolStore {
     pub backup: String,
 }
 
+/// A new key for a token whose key the verifier keeps.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// Where.
+    pub volume: Volume,
+    /// The token.
+    pub token: i32,
+    /// Something else that opens the volume.
+    pub proof: Proof,
+    /// The new key, 32 bytes in base32.
+    pub key: SecretText,
+    /// The new file for a copy of the header as it was.
+    pub backup: String,
+}
+
+/// The one keyslot that a token keeps.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settle {
+    /// Where.
+    pub volume: Volume,
+    /// The token.
+    pub token: i32,
+    /// The keyslot.
+    pub keyslot: i32,
+    /// Its key, 32 bytes in base32.
+    pub key: SecretText,
+}
+
 /// What is to be opened.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -211,8 +248,20 @@ pub enum Outcome {
     Header(View),
     /// Volumes with a token of ours.
     Volumes(Vec<Listed>),
+    /// A plugin.
+    Plugin(Plugin),
     /// A new token.
     Enrolled(Box<Enrolled>),
+}
+
+/// The plugin that cryptsetup and systemd load for our tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugin {
+    /// Where libcryptsetup looks for it.
+    pub path: String,
+    /// Its version, or why it can't be loaded.
+    pub version: Result<String, String>,
 }
 
 /// A header.

@@ -123,6 +123,13 @@ impl StoreToken {
         Ok(token)
     }
 
+    /// The same for one keyslot more.
+    #[must_use]
+    pub fn and(mut self, keyslot: i32) -> Self {
+        self.keyslots.push(keyslot.to_string());
+        self
+    }
+
     /// The same with these failures.
     #[must_use]
     pub fn with(&self, failures: Failures) -> Self {

@@ -36,7 +36,7 @@ pub fn bin(name: &str) -> PathBuf {
 
 /// make builds everything before it runs a program (demo, bench). One package
 /// built alone may have other features, and would take the place of that.
-fn is_test() -> bool {
+pub(crate) fn is_test() -> bool {
     env::current_exe().expect("/proc").parent().is_some_and(|folder| folder.ends_with("deps"))
 }
 

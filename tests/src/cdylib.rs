@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use crate::built;
 use crate::process::run;
 
 /// A library and its promises.
@@ -88,10 +89,11 @@ fn said(command: &mut Command) -> String {
 /// When it can't be built.
 pub fn release(package: &str, name: &str) -> PathBuf {
     static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let this = env::current_exe().expect("/proc");
-    let target = this.ancestors().nth(3).expect("…/target/PROFILE/deps/TEST");
+    let folder = built::folder();
+    let target = folder.parent().expect("…/target/PROFILE");
+    let library = target.join("release").join(name);
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if built.insert(package.to_owned()) {
+    if built.insert(package.to_owned()) && (built::is_test() || !library.exists()) {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(["build", "--release", "--quiet", "--offline", "--package", package]);
@@ -100,5 +102,5 @@ pub fn release(package: &str, name: &str) -> PathBuf {
         let output = command.output().expect("cargo");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    target.join("release").join(name)
+    library
 }

@@ -66,6 +66,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
         Verb::Doctor(arguments) => match &arguments.closely {
             Some(Closely::Ssh(arguments)) => doctor::ssh::run(arguments, out),
+            Some(Closely::Luks(arguments)) => doctor::luks::run(client, arguments, out),
             None => doctor::run(&cli.reach, arguments, out),
         },
         Verb::Config(Config::Check) => doctor::config(&cli.reach, out),

@@ -75,11 +75,22 @@ impl Person for Console {
     }
 }
 
-/// A PIN or a password, of whatever bytes, without echo; none where that is
-/// broken off, nobody is there, or it is too long.
-pub fn secret(prompt: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let line = asked(prompt)??;
-    (!line.overfull).then(|| Zeroizing::new(line.bytes().to_vec()))
+/// Why there is no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSecret {
+    /// It was broken off, or is too long.
+    Cancelled,
+    /// There is nobody to ask.
+    NoTerminal,
+}
+
+/// A PIN or a password, of whatever bytes, without echo.
+///
+/// # Errors
+/// When there is none.
+pub fn secret(prompt: &str) -> Result<Zeroizing<Vec<u8>>, NoSecret> {
+    let line = asked(prompt).ok_or(NoSecret::NoTerminal)?.filter(|line| !line.overfull);
+    line.map(|line| Zeroizing::new(line.bytes().to_vec())).ok_or(NoSecret::Cancelled)
 }
 
 /// Asks without echo: `None` where there is nobody, and within that where it

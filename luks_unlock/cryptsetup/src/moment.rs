@@ -14,8 +14,7 @@ const MADE: &str = "/usr/libexec/oathgate/initramfs-made";
 #[allow(clippy::disallowed_methods)] // the front door
 pub fn moment() -> Moment {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    Moment { now, floor: floor(), boot: boot.trim().to_owned() }
+    Moment { floor: floor(), ..Moment::of_this_boot(now) }
 }
 
 /// Without the file, or with none that can be read, the header's own floor is

@@ -5,7 +5,7 @@ use std::path::Path;
 use luks_unlock::store_gate::{self, SOCKET};
 use luks_unlock::{Header, HeaderError, Unsealed};
 
-use crate::ffi::{Handle, Level};
+use crate::handle::{Handle, Level};
 
 /// The token with this number.
 pub struct TokenOf<'a> {

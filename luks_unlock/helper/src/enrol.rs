@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::volume::{back_up, changeable, load, passphrase, proven};
 
 /// 256 random bits need no stretching.
-const RANDOM: Stretch = Stretch { memory: 32, passes: 4 };
+pub const RANDOM: Stretch = Stretch { memory: 32, passes: 4 };
 /// 120 random bits would not either; but people copy such things badly.
 const RECOVERY: Stretch = Stretch { memory: 64 * 1024, passes: 4 };
 /// Bytes of a recovery passphrase before base32.
@@ -25,10 +25,10 @@ const MEMORY: u32 = 256 * 1024;
 const MILLISECONDS: u128 = 2000;
 
 /// What is taken back unless all went well.
-struct Undo<'a> {
-    device: &'a Device,
-    keyslots: Vec<i32>,
-    token: Option<i32>,
+pub struct Undo<'a> {
+    pub device: &'a Device,
+    pub keyslots: Vec<i32>,
+    pub token: Option<i32>,
 }
 
 impl Drop for Undo<'_> {
@@ -121,7 +121,8 @@ pub fn discard(device: &Device, token: i32, keyslots: &[i32]) -> Result<(), Fail
     device.set_token_json(Some(token), None).map_err(not_written).map(drop)
 }
 
-fn add(undo: &mut Undo<'_>, old: &[u8], new: &[u8], stretch: Stretch) -> Result<i32, Failure> {
+/// Adds a keyslot for `new`, and notes it.
+pub fn add(undo: &mut Undo<'_>, old: &[u8], new: &[u8], stretch: Stretch) -> Result<i32, Failure> {
     let full = |error: Errno| {
         Failure::new(format!("no keyslot can be added: {error}"))
             .hint("is there a free one? cryptsetup luksDump shows them, cryptsetup luksKillSlot frees one")
@@ -167,6 +168,7 @@ fn measured() -> Result<Cost, Failure> {
     Ok(Cost { memory: MEMORY, passes: u32::try_from(passes).unwrap_or(u32::MAX).clamp(Cost::LEAST.passes, 64) })
 }
 
-fn not_written(error: Errno) -> Failure {
+/// A header that stays as it is.
+pub fn not_written(error: Errno) -> Failure {
     Failure::new(format!("the header can't be changed: {error}")).hint("the copy of the header is as it was before")
 }

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use luks_cryptsetup::Device;
-use luks_unlock::order::{Listed, Outcome, View, Volume};
+use luks_cryptsetup::{Device, plugin};
+use luks_unlock::order::{Listed, Outcome, Plugin, View, Volume};
+use luks_unlock::token::TYPE;
 
 use crate::failure::Failure;
 use crate::volume::{NUMBERS, load, tokens};
@@ -30,6 +31,13 @@ pub fn list() -> Result<Outcome, Failure> {
     // It complained of every disk without a header.
     let _ = luks_cryptsetup::heard();
     Ok(Outcome::Volumes(listed))
+}
+
+/// The plugin that libcryptsetup loads for our tokens.
+pub fn plugin() -> Result<Outcome, Failure> {
+    let path = plugin::place(TYPE).ok_or_else(|| Failure::new("this libcryptsetup loads no plugins"))?;
+    let version = plugin::version(&path);
+    Ok(Outcome::Plugin(Plugin { path: path.display().to_string(), version }))
 }
 
 fn view(device: &Device) -> View {

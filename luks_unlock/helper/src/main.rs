@@ -12,6 +12,7 @@ mod keyscript;
 mod look;
 mod open;
 mod remove;
+mod renew;
 mod volume;
 
 use std::io::{Read, Write};
@@ -64,9 +65,12 @@ fn obey(order: Order) -> Result<Outcome, Failure> {
     match order {
         Order::Look(volume) => look::look(&volume),
         Order::List {} => look::list(),
+        Order::Plugin {} => look::plugin(),
         Order::Ready(volume) => open::ready(&volume),
         Order::Enrol(enrol) => enrol::enrol(&enrol),
         Order::EnrolStore(enrol) => enrol::enrol_store(&enrol),
+        Order::Renew(order) => renew::renew(&order),
+        Order::Settle(order) => renew::settle(&order),
         Order::Open(open) => open::open(&open),
         Order::Close { name } => open::close(&name),
         Order::Suspend { name } => open::suspend(&name),

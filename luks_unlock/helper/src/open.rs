@@ -3,6 +3,7 @@
 use luks_cryptsetup::{Device, Errno, TokenOf, moment};
 use luks_unlock::order::{Flags, Open, Outcome, Typed, Volume};
 use luks_unlock::{Refusal, SlotKey};
+use rustix::io::Errno as Os;
 
 use crate::failure::Failure;
 use crate::volume::{load, named, tokens};
@@ -22,12 +23,13 @@ pub fn ready(volume: &Volume) -> Result<Outcome, Failure> {
 /// Opens a volume, or only tries to.
 pub fn open(order: &Open) -> Result<Outcome, Failure> {
     let device = load(&order.volume)?;
-    let (key, slot) = match key(&device, &order.answer)? {
+    let (key, slots) = match key(&device, &order.answer)? {
         Ok(found) => found,
         Err(outcome) => return Ok(outcome),
     };
     let name = order.name.as_deref();
-    device.activate(name, slot, key.expose(), bits(order.flags)).map_err(|error| not_opened(error, name))?;
+    let open = |slot| device.activate(name, slot, key.expose(), bits(order.flags)).map(drop);
+    first(&slots, open).map_err(|error| not_opened(error, name))?;
     Ok(Outcome::Done {})
 }
 
@@ -50,18 +52,18 @@ pub fn suspend(name: &str) -> Result<Outcome, Failure> {
 /// Lets a stopped mapping go on.
 pub fn resume(name: &str, header: Option<&str>, answer: &Typed) -> Result<Outcome, Failure> {
     let device = named(name, header)?;
-    let (key, slot) = match key(&device, answer)? {
+    let (key, slots) = match key(&device, answer)? {
         Ok(found) => found,
         Err(outcome) => return Ok(outcome),
     };
-    device.resume(name, slot, key.expose()).map_err(|error| {
+    first(&slots, |slot| device.resume(name, slot, key.expose())).map_err(|error| {
         Failure::new(format!("{name} does not go on: {error}")).hint("is it suspended? the code is used up by now")
     })?;
     Ok(Outcome::Done {})
 }
 
-/// A key that is already used up, and its keyslot; or that there is none.
-pub type Key = Result<(SlotKey, Option<i32>), Outcome>;
+/// A key whose code is used up, and the keyslots of its token; or that there is none.
+pub type Key = Result<(SlotKey, Vec<i32>), Outcome>;
 
 /// The key that the answer opens, of the first token that takes it.
 fn key(device: &Device, answer: &Typed) -> Result<Key, Failure> {
@@ -75,7 +77,7 @@ pub fn key_for(device: &Device, answer: &[u8]) -> Result<Key, Failure> {
     for number in of_ours(device)? {
         let token = TokenOf { handle: device, number };
         match luks_unlock::unlock(&token, answer, &moment()) {
-            Ok(key) => return Ok(Ok((key, slot(device, number)))),
+            Ok(key) => return Ok(Ok((key, slots(device, number)))),
             Err(Refusal::Again) => again = true,
             Err(Refusal::Aside) => {}
         }
@@ -91,12 +93,21 @@ fn of_ours(device: &Device) -> Result<Vec<i32>, Failure> {
     Ok(found)
 }
 
-/// The keyslot of a token, where it has one only.
-fn slot(device: &Device, token: i32) -> Option<i32> {
-    match luks_unlock::token::keyslots(&device.token_json(token)?).as_slice() {
-        [slot] => Some(*slot),
-        _ => None,
+fn slots(device: &Device, token: i32) -> Vec<i32> {
+    device.token_json(token).map(|json| luks_unlock::token::keyslots(&json)).unwrap_or_default()
+}
+
+/// Opens by the first keyslot that the key fits, or by whichever it fits where
+/// the token names none.
+fn first(slots: &[i32], open: impl Fn(Option<i32>) -> Result<(), Errno>) -> Result<(), Errno> {
+    let mut opened = slots.first().map_or_else(|| open(None), |slot| open(Some(*slot)));
+    for slot in slots.iter().skip(1) {
+        if opened != Err(Errno(Os::PERM.raw_os_error())) {
+            break;
+        }
+        opened = open(Some(*slot));
     }
+    opened
 }
 
 /// CRYPT_ACTIVATE_* of libcryptsetup.h.

@@ -5,6 +5,7 @@ use crate::gate::Gate;
 use crate::numbers::shown;
 use crate::plan::Pair;
 use crate::report::Report;
+use crate::unlock::Unlock;
 
 /// One goal, and what was found.
 pub struct Goal {
@@ -19,7 +20,8 @@ pub fn all(report: &Report) -> Vec<Goal> {
     let gate = report.gate.as_ref().map(quick);
     let always = [shared(report), patient(report), small(report), converted(report), photographed(report)];
     let bulk = report.bulk.iter().flat_map(|bulk| [imported(bulk), waited(bulk)]);
-    transactions.chain(gate).chain(always).chain(from_homes(report)).chain(bulk).collect()
+    let unlocks = report.unlock.iter().flat_map(unlocked);
+    transactions.chain(gate).chain(always).chain(from_homes(report)).chain(unlocks).chain(bulk).collect()
 }
 
 fn rival(report: &Report) -> Goal {
@@ -85,6 +87,17 @@ fn photographed(report: &Report) -> Goal {
     let longest = report.photographs.iter().map(|one| one.times.median()).fold(f64::NAN, f64::max);
     let what = "oathgate convert: a photograph of 12 megapixels within 2 s";
     Goal { what, found: shown(longest), reached: longest <= 2e6 }
+}
+
+/// Most of what an unlock may take beside what it is to take, in microseconds.
+const MORE: f64 = 50_000.0;
+
+fn unlocked(unlock: &Unlock) -> Vec<Goal> {
+    let goal = |what, more: f64| Goal { what, found: shown(more), reached: more < MORE };
+    let header = goal("a disk's header gate: under 50 ms more than Argon2id alone", unlock.beside_argon2id());
+    let store =
+        unlock.beside_key_file().map(|more| goal("a disk's store gate: under 50 ms more than a key file", more));
+    std::iter::once(header).chain(store).collect()
 }
 
 fn imported(bulk: &Bulk) -> Goal {

@@ -1,7 +1,7 @@
 //! How fast is it? `make bench` measures, in one run and on one file system,
 //! whole PAM transactions against other modules, and what the verifier does
 //! with many clients and large stores, how alike its refusals are, and what
-//! `oathgate convert`, `oathgate import --homes` and a bulk import take. Only ratios carry over to
+//! `oathgate convert`, `oathgate import --homes`, a bulk import and the unlocking of disks take. Only ratios carry over to
 //! other machines.
 //!
 //! `bench [--quick|--verifier]`; results go to `bench.json` and `bench.svg` beside the
@@ -26,6 +26,10 @@ mod refusals;
 mod report;
 mod rivals;
 mod server;
+mod unlock;
+#[allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // the tests' disks; not all of it is needed
+#[path = "../../tests/luks/world.rs"]
+mod world;
 
 use std::process::ExitCode;
 
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         ["--quick"] => plan::run(&plan::QUICK),
         ["--verifier"] => plan::run(&plan::VERIFIER),
         ["homes"] => homes::once(),
+        ["unlock"] => unlock::once(),
         ["once", rest @ ..] => pam::once(rest),
         ["serve", rest @ ..] => server::serve_one_a_commit(rest),
         _ => {

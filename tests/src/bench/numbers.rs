@@ -70,7 +70,7 @@ pub fn round(number: f64) -> f64 {
 /// A time for people.
 pub fn shown(microseconds: f64) -> String {
     match microseconds {
-        short if short < 1000.0 => format!("{short:.0} µs"),
+        short if short.abs() < 1000.0 => format!("{short:.0} µs"),
         long => format!("{:.2} ms", long / 1000.0),
     }
 }

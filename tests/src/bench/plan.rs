@@ -23,6 +23,7 @@ use crate::refusals;
 use crate::report::Report;
 use crate::rivals::{Rival, Stage};
 use crate::server::Server;
+use crate::unlock::Unlock;
 
 /// How much.
 pub struct Plan {
@@ -42,6 +43,8 @@ pub struct Plan {
     turns: usize,
     /// Refusals of each kind of account.
     refusals: usize,
+    /// Unlocks of a disk in each way.
+    unlocks: usize,
     /// How often a large file is converted, and many homes are imported.
     conversions: usize,
 }
@@ -56,6 +59,7 @@ pub const FULL: Plan = Plan {
     span: Duration::from_secs(2),
     turns: 3,
     refusals: 2000,
+    unlocks: 20,
     conversions: 3,
 };
 
@@ -69,12 +73,13 @@ pub const QUICK: Plan = Plan {
     span: Duration::from_secs(1),
     turns: 2,
     refusals: 300,
+    unlocks: 10,
     conversions: 1,
 };
 
 /// The verifier alone, without PAM.
 pub const VERIFIER: Plan =
-    Plan { owners: &[10_000], lines: &[], rounds: 0, logins: 0, turns: 1, refusals: 2000, ..QUICK };
+    Plan { owners: &[10_000], lines: &[], rounds: 0, logins: 0, unlocks: 0, turns: 1, refusals: 2000, ..QUICK };
 
 /// Transactions of one module in one round.
 const IN_A_ROUND: usize = 25;
@@ -116,6 +121,7 @@ pub fn run(plan: &Plan) -> ExitCode {
     let imports = homes::import(place.path(), plan.conversions);
     let photographs = photograph::measure(place.path(), plan.conversions);
     println!("measured conversions");
+    let unlock = Unlock::measure(plan.unlocks);
     let bulk = Bulk::measure(&stage.user, place.path());
     let report = Report {
         owners,
@@ -129,6 +135,7 @@ pub fn run(plan: &Plan) -> ExitCode {
         conversions,
         imports,
         photographs,
+        unlock,
         bulk,
         resident,
         bytes,

@@ -18,6 +18,7 @@ use crate::plan::Pair;
 use crate::plot;
 use crate::refusals::{self, Kind};
 use crate::rivals::Rival;
+use crate::unlock::Unlock;
 
 /// Everything that was measured.
 pub struct Report {
@@ -37,6 +38,8 @@ pub struct Report {
     pub imports: Series,
     /// The same of photographs.
     pub photographs: Vec<Photograph>,
+    /// Unlocks of disks, where they were measured.
+    pub unlock: Option<Unlock>,
     /// An import of many people, where it was measured.
     pub bulk: Option<Bulk>,
     /// Memory of the verifier with the largest store, in KiB: at rest, and at most.
@@ -83,6 +86,7 @@ impl Report {
         self.print_refusals();
         println!("\nPhotographs of 12 megapixels");
         self.photographs.iter().for_each(Photograph::print);
+        self.unlock.iter().for_each(Unlock::print);
         self.bulk.iter().for_each(Bulk::print);
         let (rest, most) = self.resident;
         let store = commas(usize::try_from(self.bytes / 1_000_000).unwrap_or(0));
@@ -205,6 +209,7 @@ impl Report {
             "convert_uris": convert::ENTRIES, "convert": self.conversions.json(),
             "import_homes": homes::HOMES, "import": self.imports.json(),
             "photographs": self.photographs.iter().map(Photograph::json).collect::<Vec<_>>(),
+            "unlock": self.unlock.as_ref().map(Unlock::json),
             "bulk": self.bulk.as_ref().map(Bulk::json),
             "resident_kb": self.resident.0, "resident_at_most_kb": self.resident.1, "store_bytes": self.bytes,
             "goals": goals.collect::<Vec<_>>(),

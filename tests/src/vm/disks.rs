@@ -80,6 +80,14 @@ fn second() -> Next {
     must(&["umount", "/mnt"]);
     must(&["systemctl", "stop", UNIT]);
 
+    step("oathgate luks open asks through systemd where there is no terminal");
+    let open = || run(&["setsid", "--wait", "oathgate", "luks", "open", DISK, "--test"], "");
+    let opening = std::thread::spawn(open);
+    asked.reply(&answer([4]));
+    asked.reply(&answer([5]));
+    good(&opening.join().expect("it ends"));
+    assert!(must(&["oathgate", "doctor", "luks"]).contains("the plugin is where cryptsetup looks"));
+
     step("after five wrong answers systemd asks for a passphrase");
     must(&["systemctl", "start", "--no-block", UNIT]);
     for count in 0..5 {

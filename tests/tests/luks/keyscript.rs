@@ -1,96 +1,24 @@
-//! The keyscript and the hook of initramfs-tools, with folders laid over those
-//! of the machine.
+//! The keyscript and the hook of initramfs-tools.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::symlink;
 
-use oathgate_tests::built::bin;
-use oathgate_tests::process::{Finished, run};
+use oathgate_tests::process::Finished;
 
 use luks_cryptsetup::moment;
 
+use crate::machine::Machine;
 use crate::world::{Disk, KEY, PIN, hotp, ready, shown, token, totp};
 
 const KEYSCRIPT: &str = "/usr/libexec/oathgate/luks-keyscript";
 /// When the initramfs was made, below the folder of programs.
 const MADE: &str = "libexec/oathgate/initramfs-made";
 
-/// A machine on which oathgate is installed, with somebody at its console.
-struct Machine {
-    folder: tempfile::TempDir,
-}
-
-impl Machine {
-    /// Whoever is asked answers with these lines, one after the other.
-    fn new(answers: &[&str]) -> Self {
-        let machine = Self { folder: tempfile::tempdir().unwrap() };
-        for folder in ["libexec/oathgate", "cryptsetup", "initramfs-tools", "initramfs/cryptroot"] {
-            fs::create_dir_all(machine.path(folder)).unwrap();
-        }
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pkg/initramfs-tools");
-        for name in ["luks-keyscript", "hook"] {
-            fs::copy(source.join(name), machine.path("libexec/oathgate").join(name)).unwrap();
-        }
-        fs::copy(bin("oathgate-luks"), machine.path("libexec/oathgate/oathgate-luks")).unwrap();
-        fs::write(machine.path("answers"), answers.join("\n") + "\n").unwrap();
-        let next = "printf '%s' \"$(head -n 1 \"$f\")\"; sed -i 1d \"$f\"";
-        let script = format!("#!/bin/sh\nf={}\necho \"$1\" >&2\n{next}\n", machine.path("answers").display());
-        machine.program("cryptsetup/askpass", &script);
-        machine
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn program(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    /// Runs a program there. A place to lay something over must exist, and is
-    /// not to be made on the machine: so the folders around are made anew.
-    fn run(&self, words: &[&str], environment: &[(&str, &str)]) -> Finished {
-        let mut command = Command::new("bwrap");
-        command.args(["--dev-bind", "/", "/", "--tmpfs", "/run"]);
-        for folder in ["/etc", "/usr", "/usr/lib", "/usr/share"] {
-            anew(&mut command, Path::new(folder));
-        }
-        for (ours, theirs) in [
-            ("libexec", "/usr/libexec"),
-            ("cryptsetup", "/usr/lib/cryptsetup"),
-            ("initramfs-tools", "/usr/share/initramfs-tools"),
-        ] {
-            command.arg("--bind").arg(self.path(ours)).arg(theirs);
-        }
-        if self.path("crypttab").exists() {
-            command.arg("--ro-bind").arg(self.path("crypttab")).arg("/etc/crypttab");
-        }
-        run(command.arg("--").args(words).envs(environment.iter().copied()), b"")
-    }
-
-    fn keyscript(&self, disk: &Disk, options: &str) -> Finished {
-        let source = disk.path();
-        let source = if options.contains("header=") { "/nonexistent" } else { source.to_str().unwrap() };
-        let environment = [("CRYPTTAB_NAME", "root"), ("CRYPTTAB_SOURCE", source), ("CRYPTTAB_OPTIONS", options)];
-        self.run(&[KEYSCRIPT, "none"], &environment)
-    }
-}
-
-/// A folder in memory with all that is in the machine's, but what a test lays there.
-fn anew(command: &mut Command, folder: &Path) {
-    const LAID: [&str; 6] = ["crypttab", "lib", "libexec", "share", "cryptsetup", "initramfs-tools"];
-    command.arg("--tmpfs").arg(folder);
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        match fs::read_link(&path) {
-            _ if LAID.iter().any(|name| entry.file_name() == *name) => {}
-            Ok(target) => drop(command.arg("--symlink").arg(target).arg(&path)),
-            Err(_) => drop(command.arg("--ro-bind-try").arg(&path).arg(&path)),
-        }
-    }
+fn keyscript(machine: &Machine, disk: &Disk, options: &str) -> Finished {
+    let source = disk.path();
+    let source = if options.contains("header=") { "/nonexistent" } else { source.to_str().unwrap() };
+    let environment = [("CRYPTTAB_NAME", "root"), ("CRYPTTAB_SOURCE", source), ("CRYPTTAB_OPTIONS", options)];
+    machine.run(&[KEYSCRIPT, "none"], &environment)
 }
 
 #[test]
@@ -101,14 +29,14 @@ fn the_keyscript_gives_the_key_for_pin_and_code() {
     let disk = Disk::with(&token(hotp(), 0));
     let right = format!("{PIN}{}", shown(0));
     let machine = Machine::new(&["wrong000000", &right]);
-    let opened = machine.keyscript(&disk, "luks,initramfs");
+    let opened = keyscript(&machine, &disk, "luks,initramfs");
     assert_eq!((opened.code(), opened.stdout.as_slice()), (Some(0), KEY), "{}", opened.stderr);
     assert_eq!(opened.stderr.matches("PIN and code for root: ").count(), 2);
     assert_eq!(disk.token().state.next, 1);
     // A header of its own; and what happens after five wrong answers.
     let machine = Machine::new(&[&right, "a", "b", "c", "d", "the old passphrase"]);
     let options = format!("luks,header={},initramfs", disk.path().display());
-    let aside = machine.keyscript(&disk, &options);
+    let aside = keyscript(&machine, &disk, &options);
     assert_eq!((aside.code(), aside.text().as_str()), (Some(0), "the old passphrase"), "{}", aside.stderr);
     assert_eq!(aside.stderr.matches("PIN and code for root: ").count(), 5, "{}", aside.stderr);
     assert!(aside.stderr.contains("Passphrase for root: "));
@@ -126,7 +54,7 @@ fn an_initramfs_knows_when_it_was_made() {
     let answers = [format!("{PIN}{}", shown(step)), format!("{PIN}{}{}", shown(made), shown(made + 1))];
     let machine = Machine::new(&answers.each_ref().map(String::as_str));
     fs::write(machine.path(MADE), format!("{}\n", made * 30)).unwrap();
-    let opened = machine.keyscript(&disk, "luks,initramfs");
+    let opened = keyscript(&machine, &disk, "luks,initramfs");
     assert_eq!((opened.code(), opened.stdout.as_slice()), (Some(0), KEY), "{}", opened.stderr);
     assert_eq!(opened.stderr.matches("clock is behind").count(), 3, "before each, and after: {}", opened.stderr);
     assert!(opened.stderr.contains("wrong by 50 minutes"), "{}", opened.stderr);

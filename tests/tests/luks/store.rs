@@ -12,16 +12,18 @@ use serde_json::Value;
 
 use crate::world::{Disk, PASSPHRASE, good, ready};
 
-struct Enrolled {
-    service: Oathgated,
-    disk: Disk,
-    path: String,
-    said: Value,
+/// A disk whose key a verifier keeps.
+pub struct Enrolled {
+    pub service: Oathgated,
+    pub disk: Disk,
+    pub path: String,
+    /// What enrolment said.
+    pub said: Value,
 }
 
 impl Enrolled {
     /// Counted codes; none where only root could ask the verifier.
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         if !ready() {
             return None;
         }
@@ -46,16 +48,21 @@ impl Enrolled {
     }
 
     /// A machine with the verifier in its place.
-    fn inside(&self) -> Command {
-        Disk::inside(&["--bind", self.service.folder().to_str().unwrap(), "/run/oathgate"])
+    pub fn inside(&self) -> Command {
+        self.inside_with(&[])
     }
 
-    fn oathgate(&self, words: &[&str], typed: &str) -> Finished {
+    /// The same, with more `bwrap` options.
+    pub fn inside_with(&self, more: &[&str]) -> Command {
+        Disk::inside(&[&["--bind", self.service.folder().to_str().unwrap(), "/run/oathgate"], more].concat())
+    }
+
+    pub fn oathgate(&self, words: &[&str], typed: &str) -> Finished {
         run(self.inside().arg(bin("oathgate")).arg("luks").args(words), typed.as_bytes())
     }
 
     /// By `oathgate luks open --test`.
-    fn test(&self, code: &str) -> Finished {
+    pub fn test(&self, code: &str) -> Finished {
         self.oathgate(&["open", &self.path, "--test", "--stdin"], &format!("{code}\n"))
     }
 
@@ -66,11 +73,11 @@ impl Enrolled {
     }
 
     /// By cryptsetup and the plugin.
-    fn opens(&self, code: &str) -> Finished {
+    pub fn opens(&self, code: &str) -> Finished {
         run(&mut self.cryptsetup(), code.as_bytes())
     }
 
-    fn code(&self, counter: u64) -> String {
+    pub fn code(&self, counter: u64) -> String {
         let uri = KeyUri::parse(self.said["uri"].as_str().unwrap()).unwrap();
         otp::code(&uri.secret, uri.algorithm, Digits::new(uri.digits).unwrap(), counter).to_string()
     }

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use luks_unlock::token::{Code, Kind, State};
 use luks_unlock::{Cost, Enrolment, SlotKey, Token, seal};
 use oathgate_tests::cdylib;
-use oathgate_tests::process::{Finished, run};
+use oathgate_tests::process::{Finished, PATIENCE, run};
 use otp_core::{Algorithm, Digits, Secret, otp};
+use otp_wire::socket::timespec;
+use rustix::event::poll;
 
 pub const PIN: &str = "a pin of this disk";
 pub const PASSPHRASE: &str = "the old passphrase";
@@ -37,8 +40,13 @@ pub fn shown(factor: u64) -> String {
     otp::code(&Secret::copy(SECRET).unwrap(), Algorithm::Sha1, Digits::SIX, factor).to_string()
 }
 
-/// A token as enrolment makes it, whose Argon2id takes no time.
+/// A token whose Argon2id takes no time.
 pub fn token(code: Code, next: u64) -> Token {
+    token_of(code, next, Cost { memory: 64, passes: 1 })
+}
+
+/// A token as enrolment makes it.
+pub fn token_of(code: Code, next: u64, cost: Cost) -> Token {
     let key = |place: &mut [u8]| -> Result<(), ()> {
         place.copy_from_slice(KEY);
         Ok(())
@@ -49,7 +57,7 @@ pub fn token(code: Code, next: u64) -> Token {
         state: State { next, skew: 0 },
         secret: Secret::copy(SECRET).unwrap(),
         slot_key: SlotKey::fill(key).unwrap(),
-        cost: Cost { memory: 64, passes: 1 },
+        cost,
     })
     .unwrap();
     token.keyslots = vec!["1".to_owned()];
@@ -107,10 +115,18 @@ impl Disk {
 
     /// A machine that has the plugin, with more `bwrap` options; what follows runs there.
     pub fn inside(more: &[&str]) -> Command {
+        let (plugin, place) = (plugin(), format!("{}/libcryptsetup-token-oathgate.so", place()));
+        Self::machine(&[&["--ro-bind", plugin.to_str().unwrap(), &place], more].concat())
+    }
+
+    /// The same without a plugin.
+    pub fn without_plugin() -> Command {
+        Self::machine(&[])
+    }
+
+    fn machine(more: &[&str]) -> Command {
         let mut command = Command::new("bwrap");
-        command.args(["--dev-bind", "/", "/", "--tmpfs", "/run", "--tmpfs", &place()]);
-        command.arg("--ro-bind").arg(plugin()).arg(format!("{}/libcryptsetup-token-oathgate.so", place()));
-        command.args(more).arg("--");
+        command.args(["--dev-bind", "/", "/", "--tmpfs", "/run", "--tmpfs", &place()]).args(more).arg("--");
         command
     }
 
@@ -149,6 +165,30 @@ impl Disk {
 
 pub fn good(finished: &Finished) {
     assert_eq!(finished.code(), Some(0), "{}{}", finished.text(), finished.stderr);
+}
+
+/// A named pipe, and what writes into it as soon as somebody reads.
+pub struct Pipe(pub PathBuf);
+
+impl Pipe {
+    pub fn new(path: PathBuf) -> Self {
+        let owner = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, owner, 0).unwrap();
+        Self(path)
+    }
+
+    /// Waits for a reader.
+    pub fn writer(&self) -> fs::File {
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match rustix::fs::open(&self.0, flags, rustix::fs::Mode::empty()) {
+                Ok(writer) => return writer.into(),
+                Err(error) => assert!(error == rustix::io::Errno::NXIO && Instant::now() < until, "{error}"),
+            }
+            let _ = poll(&mut [], Some(&timespec(Duration::from_millis(5))));
+        }
+    }
 }
 
 /// Where cryptsetup looks for plugins.

@@ -64,6 +64,26 @@ changes nothing. What it could not look at, it says (?), and it calls nothing go
 
 Exit status: 0 each way in asks for a code, 1 there is a way around, 3 something could not be seen.")]
     Ssh(DoctorSsh),
+    /// Look whether each encrypted disk will ask for its code, and opens without one in need
+    #[command(after_help = "\
+It reads crypttab, the headers of the disks, what is installed, and what the verifier keeps; it changes
+nothing and asks for no code. What it could not look at, it says (?).
+
+Exit status: 0 each disk asks and can be recovered, 1 something is bad, 3 something could not be seen.")]
+    Luks(DoctorLuks),
+}
+
+/// Arguments of `doctor luks`.
+#[derive(Debug, Args)]
+pub struct DoctorLuks {
+    /// Devices, or files with a header, beside those of crypttab
+    pub devices: Vec<PathBuf>,
+    /// Where disks are listed
+    #[arg(long, value_name = "FILE", default_value = "/etc/crypttab")]
+    pub crypttab: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub json: Json,
 }
 
 /// Arguments of `doctor ssh`.

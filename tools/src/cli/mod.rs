@@ -14,7 +14,7 @@ use crate::luks::arguments::Luks;
 use crate::migrate::{Migrate, TrialEnd};
 
 pub use key::{Key, KeyAdd, KeyGrant, KeyName, KeyPolicy, Policy};
-pub use look::{Audit, Backup, Closely, Config, Doctor, DoctorSsh, Restore, Status, Verdict};
+pub use look::{Audit, Backup, Closely, Config, Doctor, DoctorLuks, DoctorSsh, Restore, Status, Verdict};
 pub use ssh::{KeyOrAll, Ssh, SshAdopt, SshChange, SshFile, SshInstall, SshRemove, Task};
 
 /// One-time codes for logins: enrol, look, revoke.

@@ -46,7 +46,7 @@ pub fn read(paths: &[PathBuf], locked: &Locked) -> Result<Parsed, Failure> {
     };
     // What came through a pipe has gone by.
     let again = !paths.iter().any(|path| path == Path::new("-"));
-    let typed = again.then(|| terminal::secret(&format!("Password for {}: ", escape(&file)))).flatten();
+    let typed = again.then(|| terminal::secret(&format!("Password for {}: ", escape(&file)))).and_then(Result::ok);
     begun(Some(&typed.ok_or(failure)?))?.all()
 }
 

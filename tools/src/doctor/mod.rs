@@ -1,12 +1,14 @@
 //! `doctor`: what is wrong, and what to run; `config check`. [`ssh`] looks for
-//! ways around the code.
+//! ways around the code, [`luks`] at encrypted disks.
 
 mod finding;
+pub mod luks;
 mod pam;
 pub mod ssh;
 
 use std::process::{Command, Output as Finished};
 
+use otp_core::Owner;
 use otp_wire::Ask;
 use otp_wire::SpawnVerifier;
 use otp_wire::message::{Outcome, OwnerRow, StatusReport};
@@ -148,7 +150,9 @@ fn person(owner: &OwnerRow, call: &str) -> Vec<Finding> {
         let line = format!("{name}: no code of {} was ever used", new.label);
         findings.push(Finding::new(State::Warning, line).run(format!("{call} revoke {}, if nobody has it", new.id)));
     }
-    if !active.is_empty() && owner.scratch_left == 0 {
+    // A disk has a passphrase for that day.
+    let is_disk = Owner::stored(name).is_ok_and(|owner| owner.is_volume());
+    if !active.is_empty() && owner.scratch_left == 0 && !is_disk {
         let account = owner.entries.first().map_or(name.as_str(), |entry| entry.account.as_str());
         let line = format!("{name} has no scratch codes left for the day the phone is lost");
         findings.push(Finding::new(State::Warning, line).run(format!("{call} scratch new {account} --owner {name}")));

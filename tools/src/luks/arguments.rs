@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use luks_unlock::order::Flags;
-use otp_core::Label;
+use otp_core::{Algorithm, Label};
 
 use crate::cli::{CodeKind, Json};
 
@@ -32,10 +32,14 @@ once it is found; so the PIN has to be long. The code stops whoever saw the PIN 
     Suspend(Close),
     /// Let a suspended disk go on
     Resume(Resume),
-    /// Put a new PIN and a new code in the place of old ones
+    /// Put a new PIN and a new code in the place of old ones; at the store gate, a new key
+    #[command(after_help = "\
+At the store gate the code stays as it is: the verifier gets a new key for the disk, and the old one opens
+nothing any more. A new code: oathgate luks remove, then oathgate luks enrol. When it fails half-way the disk
+still opens with the same code; rotate again.")]
     Rotate(Rotate),
     /// Ask for no code any more; a passphrase still opens the disk
-    Remove(Remove),
+    Remove(Named),
 }
 
 /// Where a disk is.
@@ -98,6 +102,15 @@ pub struct New {
     pub json: Json,
 }
 
+impl New {
+    /// Whether it says anything of a code or a PIN.
+    pub fn is_about_codes(&self) -> bool {
+        let Self { label, kind, weak_pin, pbkdf_memory, no_confirm, .. } = self;
+        let usual = !kind.hotp && kind.period.is_none() && kind.digits == 6 && kind.algorithm == Algorithm::Sha1;
+        !usual || label.is_some() || *weak_pin || pbkdf_memory.is_some() || *no_confirm
+    }
+}
+
 /// Arguments of `luks enrol`.
 #[derive(Debug, Args)]
 pub struct Enrol {
@@ -124,26 +137,9 @@ pub struct Enrol {
     pub initramfs: bool,
 }
 
-/// Arguments of `luks rotate`.
+/// Arguments of `luks remove`: a token, and what proves that it may be changed.
 #[derive(Debug, Args)]
-pub struct Rotate {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub disk: Disk,
-    /// The token that is replaced, as `oathgate luks status` shows it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..32))]
-    pub token: i32,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub new: New,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub change: Change,
-}
-
-/// Arguments of `luks remove`.
-#[derive(Debug, Args)]
-pub struct Remove {
+pub struct Named {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub disk: Disk,
@@ -153,6 +149,17 @@ pub struct Remove {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub change: Change,
+}
+
+/// Arguments of `luks rotate`.
+#[derive(Debug, Args)]
+pub struct Rotate {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub named: Named,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub new: New,
 }
 
 /// Arguments of `luks open`.

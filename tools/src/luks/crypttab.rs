@@ -25,7 +25,7 @@ pub enum Asks {
 }
 
 /// Where the key service listens.
-const KEY_SERVICE: &str = "/run/oathgate-disk-key";
+pub const KEY_SERVICE: &str = "/run/oathgate-disk-key";
 
 /// The line for a disk.
 pub fn line(name: &str, uuid: &str, header: Option<&str>, asks: Asks) -> String {

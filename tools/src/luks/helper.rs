@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use luks_unlock::order::{MAX_MESSAGE, Order, Outcome, Report, View, Volume};
+use luks_unlock::order::{Enrolled, MAX_MESSAGE, Order, Outcome, Report, View, Volume};
 use otp_wire::frame;
 use otp_wire::spawn::beside_caller;
 use otp_wire::syslog::escape;
@@ -18,6 +18,14 @@ use crate::error::Failure;
 /// # Errors
 /// When it could not be done.
 pub fn order(order: &Order) -> Result<Outcome, Failure> {
+    told(order).map(|(outcome, _)| outcome)
+}
+
+/// The same, and what was said.
+///
+/// # Errors
+/// See [`order`].
+pub fn told(order: &Order) -> Result<(Outcome, Vec<String>), Failure> {
     let report = report(order)?;
     report.said.iter().for_each(|line| eprintln!("{}", escape(line)));
     match report.outcome {
@@ -28,7 +36,7 @@ pub fn order(order: &Order) -> Result<Outcome, Failure> {
                 None => failure,
             })
         }
-        outcome => Ok(outcome),
+        outcome => Ok((outcome, report.said)),
     }
 }
 
@@ -63,6 +71,17 @@ fn report(order: &Order) -> Result<Report, Failure> {
 pub fn look(volume: &Volume) -> Result<View, Failure> {
     match order(&Order::Look(volume.clone()))? {
         Outcome::Header(view) => Ok(view),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Has an order done that makes a token.
+///
+/// # Errors
+/// When it was not made.
+pub fn enrolled(wanted: &Order) -> Result<Enrolled, Failure> {
+    match order(wanted)? {
+        Outcome::Enrolled(enrolled) => Ok(*enrolled),
         other => Err(unexpected(&other)),
     }
 }

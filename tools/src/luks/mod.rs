@@ -4,12 +4,16 @@
 //! here people are asked and told.
 
 pub mod arguments;
-mod crypttab;
+pub mod crypttab;
 mod enrol;
-mod helper;
+mod header;
+pub mod helper;
+mod made;
 mod open;
-mod show;
-mod store;
+mod remove;
+mod rotate;
+pub mod show;
+pub mod store;
 mod typed;
 
 use arguments::Luks;
@@ -29,8 +33,8 @@ pub fn run<'a>(
 ) -> Result<(), Failure> {
     match verb {
         Luks::Enrol(arguments) => enrol::enrol(client, arguments, out),
-        Luks::Rotate(arguments) => enrol::rotate(arguments, out),
-        Luks::Remove(arguments) => enrol::remove(client, arguments, out),
+        Luks::Rotate(arguments) => rotate::rotate(client, arguments, out),
+        Luks::Remove(arguments) => remove::remove(client, arguments, out),
         Luks::Open(arguments) => open::open(arguments, out),
         Luks::Close(arguments) => open::close(arguments),
         Luks::Suspend(arguments) => open::suspend(arguments, out),

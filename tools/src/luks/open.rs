@@ -4,7 +4,7 @@ use luks_unlock::failures::MAX_FAILURES;
 use luks_unlock::order::{self, Order, Outcome, Typed, View};
 
 use super::arguments::{Close, Open, Resume};
-use super::helper::{look, order, unexpected, volume};
+use super::helper::{look, order, told, unexpected, volume};
 use super::show::is_of_store;
 use super::typed::{Source, typed};
 use crate::error::Failure;
@@ -27,7 +27,7 @@ pub fn open(arguments: &Open, out: &mut Output) -> Result<(), Failure> {
     }
     let flags = arguments.mapping.into();
     let prompt = prompt(&look(&volume)?);
-    answered(Source::of(arguments.stdin), prompt, &volume.device, |answer| {
+    answered(Source::of(arguments.stdin, &volume.device), prompt, &volume.device, |answer| {
         let (volume, name) = (volume.clone(), arguments.name.clone());
         Order::Open(order::Open { volume, name, answer, flags })
     })?;
@@ -63,23 +63,22 @@ pub fn suspend(arguments: &Close, out: &mut Output) -> Result<(), Failure> {
 /// When it stays suspended.
 pub fn resume(arguments: &Resume) -> Result<(), Failure> {
     let header = arguments.header.as_deref().map(super::helper::text).transpose()?;
-    answered(Source::of(arguments.stdin), "PIN and code, or code: ", &arguments.name, |answer| Order::Resume {
-        name: arguments.name.clone(),
-        header: header.clone(),
-        answer,
+    answered(Source::of(arguments.stdin, &arguments.name), "PIN and code, or code: ", &arguments.name, |answer| {
+        Order::Resume { name: arguments.name.clone(), header: header.clone(), answer }
     })
 }
 
 /// Asks until an answer is taken, or no further one will be.
-fn answered(source: Source, prompt: &str, what: &str, make: impl Fn(Typed) -> Order) -> Result<(), Failure> {
-    let tries = if source == Source::Terminal { MAX_FAILURES } else { 1 };
+fn answered(source: Source<'_>, prompt: &str, what: &str, make: impl Fn(Typed) -> Order) -> Result<(), Failure> {
+    let tries = if source == Source::Stdin { 1 } else { MAX_FAILURES };
+    let mut why = String::new();
     for _ in 0..tries {
-        let answer = typed(&source.ask(prompt)?)?;
-        match order(&make(answer))? {
-            Outcome::Done {} => return Ok(()),
-            Outcome::Refused { again: true } => {}
-            Outcome::Refused { again: false } => return Err(aside(what)),
-            other => return Err(unexpected(&other)),
+        let answer = typed(&source.ask_after(&why, prompt)?)?;
+        match told(&make(answer))? {
+            (Outcome::Done {}, _) => return Ok(()),
+            (Outcome::Refused { again: true }, said) => why = said.join(" "),
+            (Outcome::Refused { again: false }, _) => return Err(aside(what)),
+            (other, _) => return Err(unexpected(&other)),
         }
     }
     Err(Failure::no("refused"))

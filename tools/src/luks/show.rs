@@ -4,7 +4,7 @@ use luks_unlock::order::{Listed, Order, Outcome, View};
 use luks_unlock::{StoreToken, Token, TokenError};
 use serde::Serialize;
 
-use super::arguments::Status;
+use super::arguments::{Gate, Status};
 use super::helper::{look, order, unexpected, volume};
 use crate::cli::Json;
 use crate::error::Failure;
@@ -93,6 +93,19 @@ fn token(number: i32, json: &str) -> ShownToken {
     match usable {
         Ok(usable) => ShownToken { token: number, keyslots, unusable: None, usable: Some(usable) },
         Err(error) => ShownToken { token: number, keyslots, unusable: Some(error.to_string()), usable: None },
+    }
+}
+
+/// The gate of a token, before anybody is asked for anything.
+///
+/// # Errors
+/// When there is no such token.
+pub fn known(view: &View, token: i32) -> Result<Gate, Failure> {
+    match view.tokens.iter().find(|(number, _)| *number == token) {
+        Some((_, json)) if is_of_store(json) => Ok(Gate::Store),
+        Some(_) => Ok(Gate::Header),
+        None => Err(Failure::no(format!("there is no token {token} of oathgate's"))
+            .hint("oathgate luks status shows the tokens")),
     }
 }
 

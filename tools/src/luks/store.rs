@@ -1,40 +1,25 @@
 //! The store gate: the verifier keeps the key of a disk.
 
 use luks_unlock::SlotKey;
-use luks_unlock::order::{EnrolStore, Enrolled, Order, Outcome, View, Volume};
-use otp_core::Secret;
-use otp_wire::message::{self, DiskEnrol, DiskKey, Unseal, VolumeName};
+use luks_unlock::order::{EnrolStore, Enrolled, Order, Outcome, Proof, Renew, Settle, View, Volume};
+use otp_core::{Owner, Secret};
+use otp_wire::message::{self, DiskEnrol, DiskKey, OwnerRow, Unseal, VolumeName};
 use otp_wire::{Ask, SecretText};
-use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::arguments::{Enrol, New};
-use super::enrol::{backup, show, tell_recovery};
-use super::helper::{order, unexpected};
+use super::arguments::{Enrol, New, Rotate};
+use super::helper::{enrolled, order, unexpected};
+use super::made::{Shown, show, tell_recovery};
 use super::show::is_of_store;
-use super::typed::Source;
+use super::typed::{Source, backup};
 use crate::client::{self, Client};
 use crate::enrol::{label_of, uri};
 use crate::error::Failure;
+use crate::list::owners;
 use crate::output::Output;
 
 /// Wrong first codes before it is left at that.
 const TRIES: usize = 3;
-
-/// What was enrolled, for programs; with secrets.
-#[derive(Serialize)]
-struct Shown<'a> {
-    device: &'a str,
-    uuid: &'a str,
-    token: i32,
-    keyslot: i32,
-    credential: &'a str,
-    uri: &'a str,
-    backup: &'a str,
-    recovery_keyslot: Option<i32>,
-    recovery: Option<&'a SecretText>,
-    crypttab: &'a str,
-}
 
 /// What was made.
 struct Made<'a> {
@@ -62,7 +47,7 @@ pub fn enrol(
         return Err(Failure::no("the verifier keeps a key of this disk already")
             .hint("oathgate luks remove takes that token away"));
     }
-    let source = Source::of(arguments.change.stdin);
+    let source = Source::of(arguments.change.stdin, &volume.device);
     let (proof, backup) = (source.proof(&arguments.change)?, backup(&arguments.change, view)?);
     // All of the store first, then the header: a key that opens nothing does no
     // harm, and a header is not left with a token that nothing opens.
@@ -83,6 +68,72 @@ pub fn enrol(
     made.next(out)
 }
 
+/// Puts a new key into the place of the old one; the code stays.
+///
+/// # Errors
+/// When it was not replaced; the disk opens with the same code then.
+pub fn rotate(
+    client: &Client,
+    volume: &Volume,
+    view: &View,
+    arguments: &Rotate,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let Rotate { named, new } = arguments;
+    if new.is_about_codes() {
+        return Err(Failure::usage("the verifier keeps the key of that token, and the code stays as it is")
+            .hint("for another code: oathgate luks remove, then oathgate luks enrol"));
+    }
+    let kept =
+        record(client, &view.uuid)?.is_some_and(|owner| owner.credentials.iter().any(|one| one.state != "revoked"));
+    if !kept {
+        return Err(Failure::no("the verifier keeps no key of this disk")
+            .hint("oathgate luks remove takes the token away; then enrol the disk again"));
+    }
+    let proof = Source::of(named.change.stdin, &volume.device).proof(&named.change)?;
+    let (backup, key) = (backup(&named.change, view)?, SlotKey::random().map_err(Failure::undecided)?);
+    let renewed = renew(volume, named.token, proof, &key, &backup)?;
+    // Whichever key it has now, the header has a keyslot for it.
+    client.done(Ask::DiskKey(DiskKey { volume: view.uuid.clone(), key: base32(&key)? })).map_err(half)?;
+    settle(volume, &renewed, &key).map_err(half)?;
+    if new.json.json {
+        return out.json(&Shown::of(&volume.device, &renewed, &backup));
+    }
+    out.line(format!(
+        "Token {} has a new key, in keyslot {}; the old one opens nothing any more.",
+        named.token, renewed.keyslot
+    ))?;
+    out.line("The code is the same as before.")?;
+    out.line(format!("  shred -u {backup}      the header as it was, when all is well"))
+}
+
+/// With a keyslot for the old key and one for the new one.
+fn half(failure: Failure) -> Failure {
+    failure.hint("the disk still opens with the same code; rotate again, which removes what is left over")
+}
+
+fn renew(volume: &Volume, token: i32, proof: Proof, key: &SlotKey, backup: &str) -> Result<Enrolled, Failure> {
+    let (volume, key, backup) = (volume.clone(), base32(key)?, backup.to_owned());
+    enrolled(&Order::Renew(Box::new(Renew { volume, token, proof, key, backup })))
+}
+
+fn settle(volume: &Volume, renewed: &Enrolled, key: &SlotKey) -> Result<(), Failure> {
+    let (volume, key) = (volume.clone(), base32(key)?);
+    match order(&Order::Settle(Settle { volume, token: renewed.token, keyslot: renewed.keyslot, key }))? {
+        Outcome::Done {} => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// What the verifier has about a disk.
+///
+/// # Errors
+/// When it does not say.
+pub fn record(client: &Client, uuid: &str) -> Result<Option<OwnerRow>, Failure> {
+    let volume = uuid.to_ascii_lowercase().parse().map_err(|error| Failure::no(format!("{uuid}: {error}")))?;
+    Ok(owners(client, None, Some(Owner::of_volume(&volume).to_string()))?.pop())
+}
+
 /// Has the verifier forget the key of a disk; what it says.
 ///
 /// # Errors
@@ -96,12 +147,9 @@ fn base32(key: &SlotKey) -> Result<SecretText, Failure> {
     SecretText::new(&secret.to_base32()).ok_or_else(|| Failure::undecided("no key"))
 }
 
-fn put(volume: &Volume, proof: luks_unlock::order::Proof, key: &SlotKey, backup: &str) -> Result<Enrolled, Failure> {
+fn put(volume: &Volume, proof: Proof, key: &SlotKey, backup: &str) -> Result<Enrolled, Failure> {
     let (volume, key, backup) = (volume.clone(), base32(key)?, backup.to_owned());
-    match order(&Order::EnrolStore(Box::new(EnrolStore { volume, proof, key, backup })))? {
-        Outcome::Enrolled(enrolled) => Ok(*enrolled),
-        other => Err(unexpected(&other)),
-    }
+    enrolled(&Order::EnrolStore(Box::new(EnrolStore { volume, proof, key, backup })))
 }
 
 fn credential(client: &Client, view: &View, volume: &Volume, new: &New) -> Result<message::Enrolled, Failure> {
@@ -121,7 +169,7 @@ fn credential(client: &Client, view: &View, volume: &Volume, new: &New) -> Resul
 }
 
 /// Has the first code tried, as it will be at the next unlock.
-fn confirm(client: &Client, source: Source, uuid: &str, out: &mut Output) -> Result<(), Failure> {
+fn confirm(client: &Client, source: Source<'_>, uuid: &str, out: &mut Output) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let code = SecretText::typed(&source.ask("First code: ")?);
         match client.answer(Ask::Unseal(Unseal { volume: uuid.to_owned(), code, next: None }))? {
@@ -135,18 +183,10 @@ fn confirm(client: &Client, source: Source, uuid: &str, out: &mut Output) -> Res
 
 impl Made<'_> {
     fn json(&self, out: &mut Output) -> Result<(), Failure> {
-        out.json(&Shown {
-            device: &self.volume.device,
-            uuid: &self.header.uuid,
-            token: self.header.token,
-            keyslot: self.header.keyslot,
-            credential: &self.credential.credential,
-            uri: &self.uri,
-            backup: &self.backup,
-            recovery_keyslot: self.header.recovery.as_ref().map(|(keyslot, _)| *keyslot),
-            recovery: self.header.recovery.as_ref().map(|(_, text)| text),
-            crypttab: self.crypttab,
-        })
+        let mut shown = Shown::of(&self.volume.device, &self.header, &self.backup);
+        (shown.credential, shown.uri) = (Some(self.credential.credential.as_str()), Some(self.uri.as_str()));
+        shown.crypttab = Some(self.crypttab);
+        out.json(&shown)
     }
 
     fn tell(&self, out: &mut Output) -> Result<(), Failure> {

@@ -1,0 +1,100 @@
+//! Whether a header can be opened with a code, and without one.
+
+use luks_unlock::code::clock_is_behind;
+use luks_unlock::failures::{ASIDE_SECONDS, Failures};
+use luks_unlock::order::View;
+use luks_unlock::{Cost, Moment, StoreToken, Token, TokenError};
+
+use crate::doctor::finding::Finding;
+use crate::luks::show::without_code;
+
+/// Judges the header in `place`.
+pub fn judge(place: &str, view: &View, moment: &Moment) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if view.tokens.is_empty() {
+        let line = format!("{place} has no token of oathgate's: it asks for no code");
+        findings.push(Finding::bad(line).run(format!("oathgate luks enrol {place}")));
+    }
+    if without_code(view).is_empty() {
+        let line = format!("no keyslot of {place} opens without a code: there is no recovery passphrase");
+        findings.push(Finding::bad(line).run(format!("cryptsetup luksAddKey --token-only {place}")));
+    }
+    for (number, json) in &view.tokens {
+        let token = Named { place, number: *number, moment };
+        findings.extend(token.keyslots(view, json));
+        match Token::parse(json) {
+            Ok(header) => findings.extend(token.header(&header)),
+            Err(TokenError::Store) => match StoreToken::parse(json) {
+                Ok(store) => findings.extend(token.failures(&store.failures)),
+                Err(error) => findings.push(token.unusable(&error)),
+            },
+            Err(error) => findings.push(token.unusable(&error)),
+        }
+    }
+    findings
+}
+
+/// A token in a place.
+struct Named<'a> {
+    place: &'a str,
+    number: i32,
+    moment: &'a Moment,
+}
+
+impl Named<'_> {
+    fn call(&self, verb: &str) -> String {
+        format!("oathgate luks {verb} {} --token {}", self.place, self.number)
+    }
+
+    fn unusable(&self, error: &TokenError) -> Finding {
+        let finding = Finding::bad(format!("token {} of {}: {error}", self.number, self.place));
+        match error {
+            TokenError::Newer => finding.run("oathgate --version, and install the newer one"),
+            _ => finding.run(format!("{}, then oathgate luks enrol", self.call("remove"))),
+        }
+    }
+
+    /// Keyslots that somebody took away.
+    fn keyslots(&self, view: &View, json: &str) -> Option<Finding> {
+        let named = luks_unlock::token::keyslots(json);
+        let there = |slot: &i32| view.keyslots.contains(slot);
+        (!named.iter().any(there)).then(|| {
+            let line = format!("token {} of {} has no keyslot any more: it opens nothing", self.number, self.place);
+            Finding::bad(line).run(format!("{}, then oathgate luks enrol", self.call("remove")))
+        })
+    }
+
+    fn header(&self, token: &Token) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = self.failures(&token.failures).into_iter().collect();
+        if clock_is_behind(&token.code, token.state, self.moment.now) {
+            let line = format!(
+                "the clock of this machine is before the last unlock of {}: PIN and two codes in a row are needed",
+                self.place
+            );
+            findings.push(Finding::bad(line).run("timedatectl status; once it is right, one code is enough"));
+        }
+        let cost = token.pin.cost;
+        if cost.memory < Cost::LEAST.memory || cost.passes < Cost::LEAST.passes {
+            let line = format!(
+                "a guess at the PIN of {} costs little: Argon2id with {} KiB and {} passes",
+                self.place, cost.memory, cost.passes
+            );
+            findings.push(Finding::warning(line).run(self.call("rotate")));
+        }
+        findings
+    }
+
+    fn failures(&self, failures: &Failures) -> Option<Finding> {
+        let place = self.place;
+        if failures.aside(self.moment) {
+            let line = format!("{place} takes no code now, after {} wrong answers", failures.all);
+            let minutes = ASIDE_SECONDS / 60;
+            return Some(Finding::bad(line).run(format!("cryptsetup open {place} NAME, or wait {minutes} minutes")));
+        }
+        (failures.all > 0).then(|| {
+            let line = format!("{place}: {} wrong answers since the last unlock; were they yours?", failures.all);
+            let run = format!("oathgate luks open {place} --test, or {} if not", self.call("rotate"));
+            Finding::warning(line).run(run)
+        })
+    }
+}
