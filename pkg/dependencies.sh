@@ -13,7 +13,7 @@ test="$demo cryptsetup-bin systemd g++ make binutils rsync git zbar-tools gdb ut
 libpam-google-authenticator libpam-oath libfaketime \
 login sudo nginx libnginx-mod-http-auth-pam valgrind \
 zsh tcsh fish ksh mosh sshfs borgbackup ansible-core python3-paramiko python3-cryptography"
-vm="$build qemu-system-x86 mmdebstrap e2fsprogs util-linux"
+vm="$build qemu-system-x86 mmdebstrap e2fsprogs cryptsetup-bin util-linux"
 
 case "${1:-}" in
     build) wanted=$build ;;

@@ -75,10 +75,19 @@ pub fn judge(
     }
 }
 
-/// Whether the machine's clock lies before the last accepted code.
+/// Whether the machine's clock lies before the codes that are left in `state`.
 #[must_use]
 pub fn clock_is_behind(code: &Code, state: State, now: UnixTime) -> bool {
     code.checked().is_ok_and(|checked| factor(&checked, state).ahead(now).is_some())
+}
+
+/// The state with every code that was shown before `floor` used up as well; a
+/// counter knows no time.
+#[must_use]
+pub fn no_earlier(code: &Code, state: State, floor: UnixTime) -> State {
+    let period = code.checked().ok().and_then(|checked| checked.period);
+    let first = period.map_or(0, |period| period.step(floor).saturating_add_signed(i64::from(state.skew)));
+    State { next: state.next.max(first), ..state }
 }
 
 /// The state of a disk that is enrolled at this moment: what is older than the

@@ -21,6 +21,9 @@ const MAX_BOOT: usize = 64;
 pub struct Moment {
     /// By the clock of this machine, which may be wrong.
     pub now: UnixTime,
+    /// It is no earlier than this, whatever the clock says; 0 where nothing is
+    /// known but the header.
+    pub floor: UnixTime,
     /// `/proc/sys/kernel/random/boot_id`, or nothing where it can't be read;
     /// then all boots are one.
     pub boot: String,
@@ -76,7 +79,7 @@ mod tests {
     use super::*;
 
     fn moment(now: UnixTime, boot: &str) -> Moment {
-        Moment { now, boot: boot.to_owned() }
+        Moment { now, floor: 0, boot: boot.to_owned() }
     }
 
     #[test]

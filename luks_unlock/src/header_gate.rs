@@ -8,7 +8,7 @@
 use otp_core::Secret;
 
 use crate::answer::{Codes, parts};
-use crate::code::{By, Found, clock_is_behind};
+use crate::code::{By, Found, clock_is_behind, no_earlier};
 use crate::failures::Moment;
 use crate::key::SlotKey;
 use crate::sealing::{self, Contents, Cost, Error, StateKey};
@@ -111,7 +111,8 @@ fn judge_codes(token: &Token, contents: Contents, codes: Codes<'_>, moment: &Mom
     if !contents.state_key.holds(&token.marked(), &token.mac.0) {
         return counted(token, Reason::Changed, moment);
     }
-    match code::judge(&token.code, token.state, &contents.secret, codes, moment.now) {
+    let state = no_earlier(&token.code, token.state, moment.floor);
+    match code::judge(&token.code, state, &contents.secret, codes, moment.now) {
         Ok(Found::New { state, by }) => {
             let failures = token.failures.all;
             let burned = Token { state, failures: Failures::default(), ..token.clone() };
@@ -120,7 +121,7 @@ fn judge_codes(token: &Token, contents: Contents, codes: Codes<'_>, moment: &Mom
                 None => refused(token, Reason::Changed),
             }
         }
-        Ok(Found::Wrong | Found::Used { .. }) if clock_is_behind(&token.code, token.state, moment.now) => {
+        Ok(Found::Wrong | Found::Used { .. }) if clock_is_behind(&token.code, state, moment.now) => {
             counted(token, Reason::ClockBehind, moment)
         }
         Ok(Found::Used { next_in }) => counted(token, Reason::Used { next_in }, moment),

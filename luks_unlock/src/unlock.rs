@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::code::{By, clock_is_behind};
+use crate::code::{By, clock_is_behind, no_earlier};
 use crate::failures::{ASIDE_SECONDS, Failures, MAX_FAILURES, Moment};
 use crate::header_gate::{Judged, Opened, Reason, judge};
 use crate::key::SlotKey;
@@ -75,8 +75,8 @@ impl fmt::Display for Because<'_> {
     }
 }
 
-const CLOCK_BEHIND: &str = "This machine's clock is behind the last unlock, so one code is not enough: type the PIN, \
-                            then two codes in a row.";
+const CLOCK_BEHIND: &str = "This machine's clock is behind the last unlock, or behind the making of its initramfs, so \
+                            one code is not enough: type the PIN, then two codes in a row.";
 
 /// Says whether an answer is worth asking for, and what there is to know before.
 ///
@@ -90,7 +90,7 @@ pub fn ready(header: &impl Header, moment: &Moment) -> Result<(), Refusal> {
     if token.failures.aside(moment) {
         return Err(aside(header));
     }
-    if clock_is_behind(&token.code, token.state, moment.now) {
+    if clock_is_behind(&token.code, no_earlier(&token.code, token.state, moment.floor), moment.now) {
         header.say(CLOCK_BEHIND);
     }
     Ok(())
@@ -216,12 +216,21 @@ fn greet(header: &impl Header, opened: &Opened) {
     match opened.by {
         By::Window | By::Near(0) => {}
         By::Near(steps) => header.say(&format!("Resynchronised: the device is off by {steps} codes, and is followed.")),
-        By::Far(seconds) => header.say(&format!(
-            "Resynchronised: this machine's clock is wrong by {} minutes; set it right.",
-            seconds.unsigned_abs() / 60
-        )),
+        By::Far(seconds) => {
+            let off = span(seconds.unsigned_abs());
+            header.say(&format!("Resynchronised: this machine's clock is wrong by {off}; set it right."));
+        }
     }
     if opened.failures > 0 {
         header.say(&format!("Wrong answers since the last unlock: {}.", opened.failures));
+    }
+}
+
+/// A time for people, who set a clock by it.
+fn span(seconds: u64) -> String {
+    const DAY: u64 = 24 * 3600;
+    match seconds / DAY {
+        0 | 1 => format!("{} minutes", seconds / 60),
+        days => format!("{days} days"),
     }
 }

@@ -3,8 +3,9 @@
 mod common;
 
 use common::{Fake, NOW, PIN, SECRET, at, enrolled, hotp, moment, shown, totp};
-use luks_unlock::code::FAR_STEPS;
+use luks_unlock::code::{FAR_STEPS, no_earlier};
 use luks_unlock::failures::{ASIDE_SECONDS, MAX_FAILURES};
+use luks_unlock::token::State;
 use luks_unlock::{Moment, Refusal, StoreToken, Token, ready, unlock};
 
 #[test]
@@ -55,7 +56,7 @@ fn wrong_answers_are_counted_and_then_nothing_is_judged() {
     assert_eq!(disk.answer(&at(NOW), NOW).unwrap_err(), Refusal::Aside, "not even a right one");
     assert_eq!(ready(&disk, &moment(NOW)), Err(Refusal::Aside));
     assert_eq!(*disk.json.borrow(), before, "nothing more is written");
-    let restarted = Moment { now: NOW, boot: "two".to_owned() };
+    let restarted = Moment { now: NOW, floor: 0, boot: "two".to_owned() };
     assert_eq!(ready(&disk, &restarted), Ok(()));
     let later = NOW + ASIDE_SECONDS;
     assert!(disk.opens(&at(later), later));
@@ -86,10 +87,32 @@ fn a_clock_that_is_behind_asks_for_two_codes() {
     assert!(disk.last().contains("two codes in a row"));
     let two = format!("{}{}", &*at(truth), &*at(truth + 30));
     assert!(disk.opens(&two, wrong));
-    assert!(disk.said.borrow().iter().any(|line| line.contains("clock is wrong")));
+    let days = truth / 86_400;
+    assert!(disk.said.borrow().iter().any(|line| line.contains(&format!("clock is wrong by {days} days"))));
     assert!(!disk.opens(&format!("{}{}", &*at(truth + 30), &*at(truth + 60)), wrong), "one of them is used");
     let later = truth + 60;
     assert!(disk.opens(&at(later), later), "the clock was set right");
+}
+
+#[test]
+fn nothing_of_before_the_making_of_an_initramfs_counts() {
+    let (wrong, floor) = (NOW + 86_400, NOW + 400 * 86_400);
+    let tried = |codes: &str, now: u64| {
+        let disk = Fake::of(&enrolled(totp(), NOW / 30));
+        let moment = Moment { floor, ..moment(now) };
+        assert_eq!(ready(&disk, &moment), Ok(()));
+        let warned = disk.last().contains("clock is behind");
+        (warned, unlock(&disk, format!("{PIN}{codes}").as_bytes(), &moment).is_ok())
+    };
+    let two = |time: u64| format!("{}{}", &*at(time), &*at(time + 30));
+    assert_eq!(tried(&at(wrong), wrong), (true, false), "a code of the clock's");
+    assert_eq!(tried(&two(wrong), wrong), (true, false), "two of them");
+    assert_eq!(tried(&at(floor), wrong), (true, false), "a code of now");
+    assert_eq!(tried(&two(floor), wrong), (true, true), "two of them");
+    assert_eq!(tried(&at(floor), floor), (false, true), "the clock is right");
+    assert_eq!(tried(&at(floor - 30), floor), (false, false), "shown before");
+    let steps = |code, skew| no_earlier(&code, State { next: 7, skew }, 3000).next;
+    assert_eq!([steps(totp(), 0), steps(totp(), -3), steps(hotp(), 0)], [100, 97, 7], "by the device's time");
 }
 
 #[test]

@@ -26,9 +26,11 @@ fuzz_target!(
         assert_eq!(Token::parse(&written), Ok(token.clone()));
         let secret = Secret::copy(b"12345678901234567890").expect("a secret");
         let _ = code::judge(&token.code, token.state, &secret, Codes::One(b"123456"), NOW).expect("a kind of code");
-        let _ = code::clock_is_behind(&token.code, token.state, NOW);
+        let later = code::no_earlier(&token.code, token.state, NOW);
+        assert!(later.next >= token.state.next);
+        let _ = code::clock_is_behind(&token.code, later, NOW);
         if token.pin.cost.memory <= LITTLE && token.pin.cost.passes == 1 {
-            let _ = judge(&token, b"correct horse755224", &Moment { now: NOW, boot: "one".to_owned() });
+            let _ = judge(&token, b"correct horse755224", &Moment { now: NOW, floor: 0, boot: "one".to_owned() });
         }
     }
 );

@@ -37,7 +37,7 @@ pub fn enrolled(code: Code, next: u64) -> Token {
 }
 
 pub fn moment(now: u64) -> Moment {
-    Moment { now, boot: "one".to_owned() }
+    Moment { now, floor: 0, boot: "one".to_owned() }
 }
 
 /// The device's code for a step or a counter.

@@ -16,9 +16,10 @@ use crate::system::{must, property, run, step, write};
 /// The disk.
 pub const DISK: &str = "/dev/disk/by-id/virtio-data";
 const PIN: &str = "a pin of this disk";
-const PASSPHRASE: &str = "the old passphrase";
+/// Opens every disk; `image.sh` knows it, too.
+pub const PASSPHRASE: &str = "the old passphrase";
 /// What was enrolled, for later boots.
-const KEPT: &str = "/var/lib/vm.enrolled";
+pub const KEPT: &str = "/var/lib/vm.enrolled";
 const UNIT: &str = "systemd-cryptsetup@data.service";
 
 /// Enrols a disk; opens it in every way that there is.
@@ -35,17 +36,17 @@ fn first() -> Next {
 
     step("cryptsetup, by its token");
     let token_only = ["cryptsetup", "open", "--token-only", DISK, "data"];
-    good(&run(&token_only, &answer(0)));
+    good(&run(&token_only, &answer([0])));
     must(&["mkfs.ext4", "-q", "/dev/mapper/data"]);
     must(&["mount", "/dev/mapper/data", "/mnt"]);
     write("/mnt/file", "kept");
     must(&["umount", "/mnt"]);
     must(&["oathgate", "luks", "close", "data"]);
-    refused(&run(&token_only, &answer(0)), "already used");
+    refused(&run(&token_only, &answer([0])), "already used");
 
     step("oathgate luks open");
     let open = ["oathgate", "luks", "open", DISK, "data", "--stdin", "--allow-discards", "--perf-no_read_workqueue"];
-    good(&run(&open, &answer(1)));
+    good(&run(&open, &answer([1])));
     let table = must(&["dmsetup", "table", "--showkeys", "data"]);
     assert!(table.contains(":logon:cryptsetup:"), "the key is in the keyring, not in the table: {table}");
     assert!(table.contains("allow_discards") && table.contains("no_read_workqueue"), "{table}");
@@ -55,13 +56,13 @@ fn first() -> Next {
     must(&["mount", "/dev/mapper/data", "/mnt"]);
     must(&["oathgate", "luks", "suspend", "data"]);
     assert!(must(&["dmsetup", "info", "data"]).contains("SUSPENDED"));
-    refused(&run(&["oathgate", "luks", "resume", "data", "--stdin"], &answer(1)), "already used");
-    good(&run(&["oathgate", "luks", "resume", "data", "--stdin"], &answer(2)));
+    refused(&run(&["oathgate", "luks", "resume", "data", "--stdin"], &answer([1])), "already used");
+    good(&run(&["oathgate", "luks", "resume", "data", "--stdin"], &answer([2])));
     assert_eq!(fs::read_to_string("/mnt/file").expect("it goes on"), "kept");
     refused(&run(&["oathgate", "luks", "close", "data"], ""), "still mounted");
     must(&["umount", "/mnt"]);
     must(&["oathgate", "luks", "close", "data"]);
-    good(&run(&[&open[..5], &["--stdin", "--readonly"]].concat(), &answer(3)));
+    good(&run(&[&open[..5], &["--stdin", "--readonly"]].concat(), &answer([3])));
     assert!(must(&["dmsetup", "info", "data"]).contains("READ-ONLY"));
     must(&["oathgate", "luks", "close", "data"]);
     Next::Reboot
@@ -70,9 +71,9 @@ fn first() -> Next {
 fn second() -> Next {
     step("systemd asks at boot, and the machine is up without the disk");
     let mut asked = Asked::default();
-    asked.reply(&answer(3));
+    asked.reply(&answer([3]));
     step("a code of before the reboot is refused, a new one opens");
-    asked.reply(&answer(4));
+    asked.reply(&answer([4]));
     opened();
     must(&["mount", "/dev/mapper/data", "/mnt"]);
     assert_eq!(fs::read_to_string("/mnt/file").expect("there"), "kept");
@@ -96,20 +97,25 @@ pub fn enrol(more: &[&str]) {
     write("/root/key", PASSPHRASE);
     let format = ["cryptsetup", "luksFormat", "--type=luks2", "-q", "--pbkdf=pbkdf2"];
     must(&[&format[..], &["--pbkdf-force-iterations=1000", DISK, "/root/key"]].concat());
-    let words =
-        ["oathgate", "luks", "enrol", DISK, "--gate=header", "--hotp", "--stdin", "--json", "--key-file", "/root/key"];
-    let cost = ["--pbkdf-memory=65536", "--pbkdf-force-iterations=3"];
-    let enrolled = run(&[&words[..], &cost, more].concat(), &format!("{PIN}\n"));
-    assert!(enrolled.status.success(), "{}", enrolled.stderr);
-    write(KEPT, &enrolled.text());
+    write(KEPT, &enrolled(&["oathgate", "luks", "enrol", DISK, "--hotp"], more));
 }
 
-/// PIN and the device's code.
-pub fn answer(counter: u64) -> String {
+/// Enrols a disk whose passphrase is in `/root/key`; what was said about it.
+pub fn enrolled(words: &[&str], more: &[&str]) -> String {
+    let usual = ["--gate=header", "--stdin", "--json", "--key-file=/root/key"];
+    let cost = ["--pbkdf-memory=65536", "--pbkdf-force-iterations=3"];
+    let enrolled = run(&[words, &usual, &cost, more].concat(), &format!("{PIN}\n"));
+    assert!(enrolled.status.success(), "{}", enrolled.stderr);
+    enrolled.text()
+}
+
+/// PIN and the device's code, or several in a row.
+pub fn answer(counters: impl IntoIterator<Item = u64>) -> String {
     let kept = fs::read(KEPT).expect("written at the first boot");
     let json: serde_json::Value = serde_json::from_slice(&kept).expect("JSON");
     let uri = KeyUri::parse(json["uri"].as_str().expect("a URI")).expect("a URI");
-    format!("{PIN}{}", *otp::code(&uri.secret, Algorithm::Sha1, Digits::SIX, counter))
+    let code = |counter| otp::code(&uri.secret, Algorithm::Sha1, Digits::SIX, counter);
+    counters.into_iter().fold(PIN.to_owned(), |answer, counter| answer + &code(counter))
 }
 
 fn good(finished: &Finished) {

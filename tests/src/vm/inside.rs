@@ -9,10 +9,13 @@ use std::process::ExitCode;
 use crate::scenario::{Next, named};
 use crate::system::must;
 
-/// What the host waits for.
+/// What the host waits for, or for one of the others.
 pub const PASSED: &str = "verdict: passed";
 /// The same, of a scenario that failed.
 pub const FAILED: &str = "verdict: failed";
+/// The same, of one that needs somebody at its console; behind it an
+/// [`Attended`](crate::console::Attended) in one line of JSON.
+pub const ATTENDED: &str = "next start: ";
 
 /// Runs the scenario called `name`.
 pub fn run(name: &str) -> ExitCode {
@@ -24,6 +27,10 @@ pub fn run(name: &str) -> ExitCode {
     println!("{name}, boot {boot}");
     match catch_unwind(|| (scenario.run)(boot)) {
         Ok(Next::Done) => println!("{PASSED}"),
+        Ok(Next::Attended(attended)) => {
+            println!("{ATTENDED}{}", serde_json::to_string(&attended).expect("text"));
+            must(&["systemctl", "--no-block", "poweroff"]);
+        }
         Ok(Next::Reboot) => drop(must(&["systemctl", "--no-block", "reboot"])),
         Err(_) => {
             println!("{}\n{FAILED}", journal());

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use oathgate_tests::process::Running;
 
-use crate::inside::{FAILED, PASSED};
-use crate::scenario::DISKS;
+use crate::console::{self, Attended};
+use crate::inside::{ATTENDED, FAILED, PASSED};
+use crate::scenario::{DISKS, INITRAMFS};
 
 /// For a scenario with all its boots, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(480);
@@ -30,61 +31,139 @@ pub fn run_all(folder: &Path, names: &[&str]) -> ExitCode {
 fn run(folder: &Path, name: &str) -> bool {
     let begun = Instant::now();
     let disks = tempfile::tempdir_in(folder).expect("room on the disk");
-    let console = folder.join(format!("{name}.console"));
-    // It ends with us, however we end.
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(hardware(folder, disks.path()));
-    // The guest's time is what it computes, not what passes here: no deadline of
-    // its programs is missed because this machine is busy, and idling takes none.
-    command.args(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]);
-    command.arg("-append").arg(format!("{KERNEL} quiet scenario={name} systemd.mask=serial-getty@ttyS0.service"));
-    command.arg("-serial").arg(format!("file:{}", console.display())).args(["-serial", "stdio"]);
-    let guest = Running::start(&mut command);
-    let verdict = guest.stdout.wait_for_any(&[PASSED, FAILED], LIMIT);
+    let machine = Machine { folder, disks: disks.path(), name, until: begun + LIMIT };
+    machine.make_disks();
+    let mut said = String::new();
+    let mut next = machine.start(None, &mut said);
+    while let Ok(Some(attended)) = next {
+        next = machine.start(Some(&attended), &mut said);
+    }
     // Kept, so that one can see where the time goes.
-    std::fs::write(folder.join(format!("{name}.log")), guest.stdout.so_far()).expect("room on the disk");
+    std::fs::write(folder.join(format!("{name}.log")), &said).expect("room on the disk");
     let seconds = begun.elapsed().as_secs();
-    if matches!(verdict, Ok((0, _))) {
+    let Err(why) = next else {
         println!("{name}: passed in {seconds} s");
         return true;
-    }
-    let late = if begun.elapsed() >= LIMIT { ": out of time" } else { "" };
-    println!("{name}: FAILED after {seconds} s{late}\n{}{}", guest.stdout.so_far(), guest.stderr.so_far());
-    println!("The guest's console: {}", console.display());
+    };
+    let late = if machine.left().is_zero() { ": out of time" } else { "" };
+    println!("{name}: FAILED after {seconds} s{late}\n{said}{why}");
+    println!("The guest's console: {}", machine.console_log());
     false
 }
 
 /// A guest that runs no scenario, with its console on this terminal.
 pub fn shell(folder: &Path) -> ExitCode {
     let disks = tempfile::tempdir_in(folder).expect("room on the disk");
+    let machine = Machine { folder, disks: disks.path(), name: "", until: Instant::now() };
+    machine.make_disks();
     eprintln!("End it with Ctrl-A X. A scenario by hand: /usr/libexec/vm inside NAME");
     let mut command = Command::new("qemu-system-x86_64");
-    command.args(hardware(folder, disks.path())).args(["-append", KERNEL, "-serial", "mon:stdio"]);
-    let status = command.status();
+    command.args(machine.hardware(&folder.join("initrd.img"))).args(["-serial", "mon:stdio"]);
+    let status = command.args(["-append", &format!("root=/dev/vda {KERNEL}")]).status();
     ExitCode::from(u8::from(!status.is_ok_and(|status| status.success())))
 }
 
 /// There are no flaws of a real processor to work around.
-const KERNEL: &str = "root=/dev/vda rw console=ttyS0 mitigations=off";
+const KERNEL: &str = "rw console=ttyS0 mitigations=off";
 
-/// A processor of a named model: what `max` emulates differs between versions of QEMU.
-fn hardware(folder: &Path, disks: &Path) -> Vec<OsString> {
-    let mut words: Vec<OsString> =
-        ["-accel", "tcg", "-machine", "q35", "-cpu", "Westmere", "-m", "512"].map(Into::into).into();
-    words.extend(["-nodefaults", "-no-user-config", "-display", "none"].map(Into::into));
-    words.extend(["-device", "virtio-rng-pci"].map(Into::into));
-    for (option, file) in [("-kernel", "vmlinuz"), ("-initrd", "initrd.img")] {
-        words.extend([option.into(), folder.join(file).into()]);
+/// The second serial port, where the scenario is heard.
+const SAYS: &str = "file:/dev/stdout";
+
+/// A guest, with the disks that it keeps from one start to the next.
+struct Machine<'a> {
+    folder: &'a Path,
+    disks: &'a Path,
+    /// The scenario.
+    name: &'a str,
+    until: Instant,
+}
+
+impl Machine<'_> {
+    fn make_disks(&self) {
+        for (name, size) in DISKS {
+            let file = File::create(self.disks.join(name));
+            file.and_then(|file| file.set_len(size << 20)).expect("room on the disk");
+        }
     }
-    // The image stays as it is: what a guest writes is gone with it.
-    words.extend(drive("root", &folder.join("root.img"), "snapshot=on"));
-    words.extend(drive("payload", &folder.join("payload.tar"), "readonly=on"));
-    for (name, size) in DISKS {
-        let path = disks.join(name);
-        File::create(&path).and_then(|file| file.set_len(size << 20)).expect("room on the disk");
-        words.extend(drive(name, &path, "discard=unmap"));
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
     }
-    words
+
+    /// Starts it, and waits until it has passed or wants somebody at its
+    /// console at another start. Whatever it says is added to `said`.
+    fn start(&self, attended: Option<&Attended>, said: &mut String) -> Result<Option<Attended>, String> {
+        let (mut guest, typed) = match attended {
+            None => (Running::start(&mut self.alone()), Ok(())),
+            Some(attended) => console::converse(&mut self.attended(attended), attended, self.left()),
+        };
+        let verdict = typed.and_then(|()| self.verdict(&mut guest));
+        said.push_str(&guest.stdout.so_far());
+        verdict.map_err(|why| format!("{why}\n{}", guest.stderr.so_far()))
+    }
+
+    fn verdict(&self, guest: &mut Running) -> Result<Option<Attended>, String> {
+        match guest.stdout.wait_for_any(&[PASSED, FAILED, ATTENDED], self.left()) {
+            Ok((0, _)) => Ok(None),
+            Ok((1, _)) => Err("the scenario failed".to_owned()),
+            Ok(_) => {
+                let wanted = guest.stdout.wait_for("\n", self.left())?;
+                guest.wait(self.left());
+                serde_json::from_str(&wanted).map(Some).map_err(|error| format!("{wanted}: {error}"))
+            }
+            Err(_) => Err("the guest ended without a verdict".to_owned()),
+        }
+    }
+
+    /// The system of the image. The guest's time is what it computes, not what
+    /// passes here: no deadline of its programs is missed because this machine is
+    /// busy, and idling takes none.
+    fn alone(&self) -> Command {
+        let mut command = self.qemu(&self.folder.join("initrd.img"), "/dev/vda");
+        command.args(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]);
+        command.args(["-serial", &format!("file:{}", self.console_log()), "-serial", SAYS]);
+        command
+    }
+
+    /// The system on the encrypted disk, by the initramfs that the guest has made
+    /// for it. While it waits for somebody to type, its time passes as it does here.
+    fn attended(&self, attended: &Attended) -> Command {
+        let mut command = self.qemu(&self.disks.join(INITRAMFS), "/dev/mapper/root");
+        command.args(["-icount", "shift=0,sleep=on", "-rtc", &format!("clock=vm,base={}", attended.clock)]);
+        command.args(console::port(&self.console_log())).args(["-serial", SAYS]);
+        command
+    }
+
+    fn console_log(&self) -> String {
+        self.folder.join(format!("{}.console", self.name)).display().to_string()
+    }
+
+    /// It ends with us, however we end.
+    fn qemu(&self, initramfs: &Path, root: &str) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(self.hardware(initramfs));
+        let name = self.name;
+        let kernel = format!("root={root} {KERNEL} quiet scenario={name} systemd.mask=serial-getty@ttyS0.service");
+        command.args(["-append", &kernel]);
+        command
+    }
+
+    /// A processor of a named model: what `max` emulates differs between versions of QEMU.
+    fn hardware(&self, initramfs: &Path) -> Vec<OsString> {
+        let mut words: Vec<OsString> =
+            ["-accel", "tcg", "-machine", "q35", "-cpu", "Westmere", "-m", "512"].map(Into::into).into();
+        words.extend(["-nodefaults", "-no-user-config", "-display", "none"].map(Into::into));
+        words.extend(["-device", "virtio-rng-pci"].map(Into::into));
+        words.extend(["-kernel".into(), self.folder.join("vmlinuz").into(), "-initrd".into(), initramfs.into()]);
+        // The image stays as it is: what a guest writes is gone with it.
+        words.extend(drive("root", &self.folder.join("root.img"), "snapshot=on"));
+        words.extend(drive("payload", &self.folder.join("payload.tar"), "readonly=on"));
+        words.extend(drive("encrypted-image", &self.folder.join("encrypted.img"), "readonly=on"));
+        for (name, _) in DISKS {
+            words.extend(drive(name, &self.disks.join(name), "discard=unmap"));
+        }
+        words
+    }
 }
 
 /// A disk of the guest's; nothing on it must outlive the host.

@@ -4,6 +4,7 @@
 //! `vm FOLDER [SCENARIO...|--shell]` boots; `vm inside [SCENARIO]` is what runs
 //! in there.
 
+mod console;
 mod disks;
 mod full_disk;
 mod initramfs;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
+use crate::console::Attended;
 use crate::{disks, full_disk, initramfs, trial, units};
 
 /// What comes after a boot.
@@ -11,6 +12,9 @@ pub enum Next {
     /// The guest starts again with its disks as they are, and the scenario is
     /// called for the next boot.
     Reboot,
+    /// The guest is turned off, and starts with the disk [`INITRAMFS`] and the
+    /// root volume `/dev/mapper/root`, and with somebody at its console.
+    Attended(Attended),
 }
 
 /// Something to try; it fails by a panic.
@@ -32,7 +36,10 @@ const ALL: [Scenario; 5] = [
 
 /// Empty disks that each guest has, with their sizes in MiB; in there they are
 /// /dev/disk/by-id/virtio-NAME.
-pub const DISKS: [(&str, u64); 1] = [("data", 64)];
+pub const DISKS: [(&str, u64); 3] = [("data", 64), ("encrypted", 512), (INITRAMFS, 32)];
+
+/// The disk that an [`Attended`] start takes as its initramfs.
+pub const INITRAMFS: &str = "initramfs";
 
 /// The scenario called `name`.
 pub fn named(name: &str) -> Option<&'static Scenario> {

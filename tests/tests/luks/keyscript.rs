@@ -9,9 +9,13 @@ use std::process::Command;
 use oathgate_tests::built::bin;
 use oathgate_tests::process::{Finished, run};
 
-use crate::world::{Disk, KEY, PIN, hotp, ready, shown, token};
+use luks_cryptsetup::moment;
+
+use crate::world::{Disk, KEY, PIN, hotp, ready, shown, token, totp};
 
 const KEYSCRIPT: &str = "/usr/libexec/oathgate/luks-keyscript";
+/// When the initramfs was made, below the folder of programs.
+const MADE: &str = "libexec/oathgate/initramfs-made";
 
 /// A machine on which oathgate is installed, with somebody at its console.
 struct Machine {
@@ -113,6 +117,23 @@ fn the_keyscript_gives_the_key_for_pin_and_code() {
 }
 
 #[test]
+fn an_initramfs_knows_when_it_was_made() {
+    if !ready() {
+        return;
+    }
+    let (step, made) = (moment().now / 30, moment().now / 30 + 100);
+    let disk = Disk::with(&token(totp(), step - 10));
+    let answers = [format!("{PIN}{}", shown(step)), format!("{PIN}{}{}", shown(made), shown(made + 1))];
+    let machine = Machine::new(&answers.each_ref().map(String::as_str));
+    fs::write(machine.path(MADE), format!("{}\n", made * 30)).unwrap();
+    let opened = machine.keyscript(&disk, "luks,initramfs");
+    assert_eq!((opened.code(), opened.stdout.as_slice()), (Some(0), KEY), "{}", opened.stderr);
+    assert_eq!(opened.stderr.matches("clock is behind").count(), 3, "before each, and after: {}", opened.stderr);
+    assert!(opened.stderr.contains("wrong by 50 minutes"), "{}", opened.stderr);
+    assert_eq!(disk.token().state.next, made + 2);
+}
+
+#[test]
 fn the_hook_copies_or_fails() {
     if !ready() {
         return;
@@ -141,7 +162,10 @@ fn the_hook_copies_or_fails() {
         fs::create_dir_all(initramfs.join(name).parent().unwrap()).unwrap();
         symlink("/bin/true", initramfs.join(name)).unwrap();
     }
+    let before = moment().now;
     assert_eq!((hook().code(), helper.exists()), (Some(0), true));
+    let made = fs::read_to_string(initramfs.join("usr").join(MADE)).unwrap();
+    assert!((before..=moment().now).contains(&made.trim().parse().unwrap()), "{made}");
     // A piece is missing.
     fs::remove_file(machine.path("libexec/oathgate/oathgate-luks")).unwrap();
     let refused = hook();
