@@ -47,7 +47,7 @@ fn world() -> Option<World> {
     let device = enrol(&service.administrator());
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join("key")).unwrap();
-    let crypttab = format!("data UUID={} {} luks,_netdev,nofail\n", VOLUME.to_uppercase(), "/run/oathgate-disk-key");
+    let crypttab = format!("data UUID={} {} luks,nofail\n", VOLUME.to_uppercase(), "/run/oathgate-disk-key");
     fs::write(folder.path().join("crypttab"), crypttab).unwrap();
     Some(World { service, device, listener, folder })
 }

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "# name device key options\n\
-        data UUID=0A1B2C3D-0000-4000-8000-00000000000f /run/oathgate-disk-key luks,_netdev\n\
+        data UUID=0A1B2C3D-0000-4000-8000-00000000000f /run/oathgate-disk-key luks,nofail\n\
         disk\t/dev/vdb  none\n detached /dev/vdc none luks,header=/boot/h.img,nofail\nlabel LABEL=x none\nshort\n";
 
     #[test]

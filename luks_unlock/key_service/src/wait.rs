@@ -21,7 +21,7 @@ pub fn wait_for(socket: &Path) -> Result<(), Refused> {
     let until = Instant::now() + COMES_UP;
     while let Err(why) = reach(socket) {
         if !is_starting(&why) || Instant::now() > until {
-            let hint = "the verifier starts after the system's volumes: put _netdev into crypttab";
+            let hint = "the verifier starts after the system's volumes: put nofail into crypttab";
             return Err(refused(format!("{}: {why}; {hint}", socket.display())));
         }
         let _ = poll(&mut [], Some(&LOOK));

@@ -149,7 +149,7 @@ fn the_header_holds_no_key_and_status_tells_the_gate() {
     let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["failures", "gate", "keyslots", "type", "version"]);
     let line = enrolled.said["crypttab"].as_str().unwrap();
-    assert!(line.ends_with(" /run/oathgate-disk-key luks,_netdev,nofail"), "{line}");
+    assert!(line.ends_with(" /run/oathgate-disk-key luks,nofail"), "{line}");
 }
 
 #[test]

@@ -34,8 +34,8 @@ pub fn line(name: &str, uuid: &str, header: Option<&str>, asks: Asks) -> String 
     let (key, rest) = match asks {
         Asks::Plugin => ("none", "luks,nofail".to_owned()),
         Asks::Keyscript => ("none", format!("luks,initramfs,keyscript={KEYSCRIPT}")),
-        // Not before the verifier is there.
-        Asks::KeyService => (KEY_SERVICE, "luks,_netdev,nofail".to_owned()),
+        // Not _netdev: its target, remote-cryptsetup.target, is not enabled on Debian.
+        Asks::KeyService => (KEY_SERVICE, "luks,nofail".to_owned()),
     };
     format!("{name} UUID={uuid} {key} {rest}{header}")
 }
