@@ -75,7 +75,7 @@ fn a_disk_may_be_named_and_may_have_no_token() {
 #[test]
 fn the_verifier_says_what_it_keeps() {
     let Some(mut enrolled) = store::Enrolled::new() else { return };
-    let lines = format!("data {} /run/oathgate-disk-key luks,_netdev,nofail\n", enrolled.path);
+    let lines = format!("data {} /run/oathgate-disk-key luks,nofail\n", enrolled.path);
     let look = |enrolled: &store::Enrolled| doctor(enrolled.inside(), &enrolled.disk, &lines, &[]);
     let (new, said) = look(&enrolled);
     assert!(new.code() == Some(0) && has(&said, "warning", "was ever used"), "{said:?}");

@@ -70,6 +70,9 @@ pub fn judge(told: &Told) -> Vec<Finding> {
         Gate::Header => header(told),
     };
     findings.extend(prompts(told));
+    // Debian has the target that opens such volumes, and does not enable it.
+    let late = told.line.has("_netdev") && !told.early();
+    findings.extend(late.then(|| told.odd("has _netdev: it is opened only where remote-cryptsetup.target is enabled")));
     findings
 }
 
@@ -81,7 +84,7 @@ fn store(told: &Told) -> Vec<Finding> {
         (told.early(), "is wanted before the verifier runs: the gate of a root volume is its header"),
         (line.key != KEY_SERVICE, "does not name the key service: nobody asks for its code at boot"),
         (line.has("keyscript"), "has a keyscript, which can't reach the verifier"),
-        (!waits && !line.has("_netdev"), "is waited for before the verifier can start: no code opens it at boot"),
+        (!waits, "is waited for before the verifier can start: no code opens it at boot"),
         (
             matches!(line.source(), Source::Other(_)),
             "is named so that the key service can't find it: write UUID= or its path",

@@ -42,7 +42,9 @@ fn a_line_that_is_wrong_for_its_gate_is_named() {
     let cases = [
         ("none luks,nofail", Store, false, Bad, "does not name the key service"),
         ("/run/oathgate-disk-key luks", Store, false, Bad, "before the verifier can start"),
-        ("/run/oathgate-disk-key luks,_netdev", Store, false, Warning, "no nofail"),
+        ("/run/oathgate-disk-key luks,_netdev", Store, false, Bad, "before the verifier can start"),
+        ("/run/oathgate-disk-key luks,_netdev,nofail", Store, false, Warning, "remote-cryptsetup.target"),
+        ("none luks,_netdev,nofail", Header, false, Warning, "remote-cryptsetup.target"),
         ("/run/oathgate-disk-key luks,nofail,initramfs", Store, false, Bad, "gate of a root volume is its header"),
         ("/run/oathgate-disk-key luks,nofail,keyscript=/x", Store, false, Bad, "can't reach the verifier"),
         ("none luks", Header, false, Warning, "no nofail"),
