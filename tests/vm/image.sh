@@ -58,9 +58,9 @@ cp "$out"/root/boot/initrd.img-* "$out/initrd.img"
 rm -f "$out/root.img" "$out/encrypted.img"
 mkfs.ext4 -q -L root -E lazy_itable_init=0 -d "$out/root" "$out/root.img" 1G
 # Encrypted here, without device mapper: an emulated processor takes minutes for it.
-mkfs.ext4 -q -E lazy_itable_init=0 -d "$out/root" "$out/encrypted.img" 480M
+mkfs.ext4 -q -b 4096 -E lazy_itable_init=0 -d "$out/root" "$out/encrypted.img" 480M
 truncate -s +32M "$out/encrypted.img"
 printf 'the old passphrase' | cryptsetup reencrypt --encrypt --type luks2 --reduce-device-size 32M \
-    --batch-mode --key-file - --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$out/encrypted.img"
+    --batch-mode --key-file - --sector-size 4096 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$out/encrypted.img"
 rm -rf "$out/root"
 echo "$recipe" >"$out/recipe"

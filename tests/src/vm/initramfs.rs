@@ -50,14 +50,11 @@ pub fn run_boot(boot: u32) -> Next {
 /// A root volume on which somebody enrols, and an initramfs for it.
 fn prepare() -> Next {
     step("the image once more, on an encrypted disk");
-    must(&[
-        "dd",
-        "if=/dev/disk/by-id/virtio-encrypted-image",
-        &format!("of={DISK}"),
-        "bs=4M",
-        "iflag=direct",
-        "oflag=direct",
-    ]);
+    let from = ["dd", "if=/dev/disk/by-id/virtio-encrypted-image", "bs=4M", "iflag=direct", "oflag=direct"];
+    must(&[&from[..], &[&format!("of={DISK}")]].concat());
+    // Both are there, and are to be told apart.
+    let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("/proc");
+    must(&["cryptsetup", "luksUUID", "--batch-mode", "--uuid", uuid.trim(), DISK]);
     write("/root/key", PASSPHRASE);
     must(&["cryptsetup", "open", "--key-file=/root/key", DISK, "root"]);
     must(&["mount", "/dev/mapper/root", "/mnt"]);
@@ -73,6 +70,7 @@ fn prepare() -> Next {
     for folder in ["dev", "proc", "sys", "run"] {
         must(&["mount", "--bind", &format!("/{folder}"), &format!("/mnt/{folder}")]);
     }
+    must(&["mount", "-t", "tmpfs", "none", "/mnt/var/tmp"]);
     step("enrolled");
     let words = ["chroot", "/mnt", "oathgate", "luks", "enrol", DISK];
     write(&format!("/mnt{KEPT}"), &enrolled(&words, &["--initramfs", "--write-crypttab=root"]));
@@ -88,7 +86,7 @@ fn prepare() -> Next {
     must(&["date", "--set", &format!("@{made}")]);
     must(&["chroot", "/mnt", "update-initramfs", "-u"]);
     let initramfs = format!("/mnt/boot/initrd.img-{}", must(&["uname", "-r"]));
-    must(&["cp", &initramfs, &format!("/dev/disk/by-id/virtio-{INITRAMFS}")]);
+    must(&["dd", &format!("if={initramfs}"), &format!("of=/dev/disk/by-id/virtio-{INITRAMFS}"), "bs=1M", "conv=fsync"]);
     let first = (made + 24 * 3600) / 30;
     write(&format!("/mnt{FIRST}"), &first.to_string());
     must(&["umount", "--recursive", "/mnt"]);

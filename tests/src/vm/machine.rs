@@ -59,12 +59,14 @@ pub fn shell(folder: &Path) -> ExitCode {
     eprintln!("End it with Ctrl-A X. A scenario by hand: /usr/libexec/vm inside NAME");
     let mut command = Command::new("qemu-system-x86_64");
     command.args(machine.hardware(&folder.join("initrd.img"))).args(["-serial", "mon:stdio"]);
-    let status = command.args(["-append", &format!("root=/dev/vda {KERNEL}")]).status();
+    let status = command.args(["-append", KERNEL]).status();
     ExitCode::from(u8::from(!status.is_ok_and(|status| status.success())))
 }
 
-/// There are no flaws of a real processor to work around.
-const KERNEL: &str = "rw console=ttyS0 mitigations=off";
+/// There are no flaws of a real processor to work around. What the kernel would
+/// measure against its timers takes seconds in emulation.
+const KERNEL: &str = "root=/dev/vda rw console=ttyS0 mitigations=off nolapic_timer no_timer_check lpj=4000000 \
+                      tsc=reliable init_on_alloc=0 cryptomgr.notests";
 
 /// The second serial port, where the scenario is heard.
 const SAYS: &str = "file:/dev/stdout";
@@ -119,7 +121,7 @@ impl Machine<'_> {
     /// passes here: no deadline of its programs is missed because this machine is
     /// busy, and idling takes none.
     fn alone(&self) -> Command {
-        let mut command = self.qemu(&self.folder.join("initrd.img"), "/dev/vda");
+        let mut command = self.qemu(&self.folder.join("initrd.img"), "");
         command.args(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]);
         command.args(["-serial", &format!("file:{}", self.console_log()), "-serial", SAYS]);
         command
@@ -128,7 +130,7 @@ impl Machine<'_> {
     /// The system on the encrypted disk, by the initramfs that the guest has made
     /// for it. While it waits for somebody to type, its time passes as it does here.
     fn attended(&self, attended: &Attended) -> Command {
-        let mut command = self.qemu(&self.disks.join(INITRAMFS), "/dev/mapper/root");
+        let mut command = self.qemu(&self.disks.join(INITRAMFS), "root=/dev/mapper/root");
         command.args(["-icount", "shift=0,sleep=on", "-rtc", &format!("clock=vm,base={}", attended.clock)]);
         command.args(console::port(&self.console_log())).args(["-serial", SAYS]);
         command
@@ -139,19 +141,20 @@ impl Machine<'_> {
     }
 
     /// It ends with us, however we end.
-    fn qemu(&self, initramfs: &Path, root: &str) -> Command {
+    fn qemu(&self, initramfs: &Path, more: &str) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(self.hardware(initramfs));
         let name = self.name;
-        let kernel = format!("root={root} {KERNEL} quiet scenario={name} systemd.mask=serial-getty@ttyS0.service");
+        let kernel = format!("{KERNEL} quiet scenario={name} systemd.mask=serial-getty@ttyS0.service {more}");
         command.args(["-append", &kernel]);
         command
     }
 
-    /// A processor of a named model: what `max` emulates differs between versions of QEMU.
+    /// A processor of a named model: what `max` emulates differs between versions of
+    /// QEMU. It has random numbers, for which the kernel would have to wait.
     fn hardware(&self, initramfs: &Path) -> Vec<OsString> {
         let mut words: Vec<OsString> =
-            ["-accel", "tcg", "-machine", "q35", "-cpu", "Westmere", "-m", "512"].map(Into::into).into();
+            ["-accel", "tcg", "-machine", "q35", "-cpu", "Westmere,+rdrand", "-m", "512"].map(Into::into).into();
         words.extend(["-nodefaults", "-no-user-config", "-display", "none"].map(Into::into));
         words.extend(["-device", "virtio-rng-pci"].map(Into::into));
         words.extend(["-kernel".into(), self.folder.join("vmlinuz").into(), "-initrd".into(), initramfs.into()]);
