@@ -42,7 +42,7 @@ pub fn port(log: &str) -> [String; 4] {
 }
 
 /// Starts QEMU and types what is to be typed; what came instead of something
-/// that was to be seen is the error.
+/// that was to be seen is the error, or that the console shows what was typed.
 pub fn converse(command: &mut Command, attended: &Attended, limit: Duration) -> (Running, Result<(), String>) {
     let (mut types, theirs) = UnixStream::pair().expect("sockets");
     let guest = Running::start_with_input(command, Stdio::from(OwnedFd::from(theirs)));
@@ -52,5 +52,12 @@ pub fn converse(command: &mut Command, attended: &Attended, limit: Duration) -> 
         let Some(line) = typed else { return Ok(()) };
         types.write_all(format!("{line}\n").as_bytes()).map_err(|error| format!("nothing can be typed: {error}"))
     });
-    (guest, typed)
+    let lines = attended.dialogue.iter().filter_map(|(_, typed)| typed.as_deref());
+    let unseen = typed.and_then(|()| none_of(lines, &shows.so_far()));
+    (guest, unseen)
+}
+
+fn none_of<'a>(mut lines: impl Iterator<Item = &'a str>, shown: &str) -> Result<(), String> {
+    let line = lines.find(|line| !line.is_empty() && shown.contains(line));
+    line.map_or(Ok(()), |line| Err(format!("the console shows {line:?}, which was typed")))
 }
