@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
+use luks_cryptsetup::{hear, heard};
 use luks_unlock::answer::MAX_ANSWER;
 use luks_unlock::order::{Outcome, Volume};
 use rustix::stdio::{stdin, stdout};
@@ -16,19 +17,27 @@ use crate::volume::load;
 
 /// Exit status 0 where an answer is worth asking for.
 pub fn ready(header: &str) -> ExitCode {
-    match is_ready(&volume(header)) {
-        Ok(Outcome::Done {}) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(failure) => failed(&failure),
-    }
+    said(|| Ok(matches!(is_ready(&volume(header))?, Outcome::Done {})))
 }
 
 /// Writes the key for the answer on standard input to standard output.
 pub fn key(header: &str) -> ExitCode {
-    match given(header) {
+    said(|| given(header))
+}
+
+/// Says on standard error what there is to say: the library by itself would use
+/// standard output, too, where the key goes.
+fn said(work: impl FnOnce() -> Result<bool, Failure>) -> ExitCode {
+    hear();
+    let done = work();
+    heard().iter().for_each(|line| eprintln!("{line}"));
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(failure) => failed(&failure),
+        Err(failure) => {
+            eprintln!("oathgate: {failure}");
+            ExitCode::from(3)
+        }
     }
 }
 
@@ -62,9 +71,4 @@ fn unbuffered(stream: std::os::fd::BorrowedFd<'_>) -> io::Result<File> {
 
 fn volume(header: &str) -> Volume {
     Volume { device: header.to_owned(), header: None }
-}
-
-fn failed(failure: &Failure) -> ExitCode {
-    eprintln!("oathgate: {failure}");
-    ExitCode::from(3)
 }
