@@ -8,8 +8,8 @@ use std::path::Path;
 use oathgate_tests::process::Finished;
 use otp_core::uri::KeyUri;
 use otp_core::{Algorithm, Digits, otp};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
+use crate::asked::Asked;
 use crate::scenario::Next;
 use crate::system::{must, property, run, step, write};
 
@@ -20,7 +20,8 @@ const PIN: &str = "a pin of this disk";
 pub const PASSPHRASE: &str = "the old passphrase";
 /// What was enrolled, for later boots.
 pub const KEPT: &str = "/var/lib/vm.enrolled";
-const UNIT: &str = "systemd-cryptsetup@data.service";
+/// What opens it at boot.
+pub const UNIT: &str = "systemd-cryptsetup@data.service";
 
 /// Enrols a disk; opens it in every way that there is.
 pub fn run_boot(boot: u32) -> Next {
@@ -102,10 +103,15 @@ fn second() -> Next {
 /// Makes a disk with a passphrase, and with a code.
 pub fn enrol(more: &[&str]) {
     step("a disk with a passphrase, and a code");
+    format();
+    write(KEPT, &enrolled(&["oathgate", "luks", "enrol", DISK, "--hotp"], more));
+}
+
+/// Makes the disk, with a passphrase that is in `/root/key`, too.
+pub fn format() {
     write("/root/key", PASSPHRASE);
     let format = ["cryptsetup", "luksFormat", "--type=luks2", "-q", "--pbkdf=pbkdf2"];
     must(&[&format[..], &["--pbkdf-force-iterations=1000", DISK, "/root/key"]].concat());
-    write(KEPT, &enrolled(&["oathgate", "luks", "enrol", DISK, "--hotp"], more));
 }
 
 /// Enrols a disk whose passphrase is in `/root/key`; what was said about it.
@@ -121,12 +127,18 @@ pub fn enrolled(words: &[&str], more: &[&str]) -> String {
 pub fn answer(counters: impl IntoIterator<Item = u64>) -> String {
     let kept = fs::read(KEPT).expect("written at the first boot");
     let json: serde_json::Value = serde_json::from_slice(&kept).expect("JSON");
-    let uri = KeyUri::parse(json["uri"].as_str().expect("a URI")).expect("a URI");
-    let code = |counter| otp::code(&uri.secret, Algorithm::Sha1, Digits::SIX, counter);
-    counters.into_iter().fold(PIN.to_owned(), |answer, counter| answer + &code(counter))
+    let uri = json["uri"].as_str().expect("a URI");
+    counters.into_iter().fold(PIN.to_owned(), |answer, counter| answer + &code(uri, counter))
 }
 
-fn good(finished: &Finished) {
+/// What the device with this URI shows.
+pub fn code(uri: &str, counter: u64) -> String {
+    let uri = KeyUri::parse(uri).expect("a URI");
+    otp::code(&uri.secret, Algorithm::Sha1, Digits::SIX, counter).to_string()
+}
+
+/// What must succeed.
+pub fn good(finished: &Finished) {
     assert!(finished.status.success(), "{}{}", finished.text(), finished.stderr);
 }
 
@@ -137,43 +149,9 @@ pub fn refused(finished: &Finished, why: &str) {
 }
 
 /// Waits until systemd has opened the disk.
-fn opened() {
+pub fn opened() {
     // A start that is under way is waited for.
     must(&["systemctl", "start", UNIT]);
     assert_eq!(property(UNIT, "ActiveState"), "active");
     assert!(Path::new("/dev/mapper/data").exists());
-}
-
-/// Whoever answers systemd's questions.
-#[derive(Default)]
-struct Asked {
-    /// The question that was answered last.
-    last: String,
-}
-
-impl Asked {
-    /// Waits for the next question, and answers it.
-    fn reply(&mut self, answer: &str) {
-        self.last = next_question(&self.last);
-        let question = fs::read_to_string(&self.last).expect("a question");
-        let socket = question.lines().find_map(|line| line.strip_prefix("Socket=")).expect("a socket");
-        println!("  {}", question.lines().find(|line| line.starts_with("Message=")).unwrap_or_default());
-        good(&run(&["/lib/systemd/systemd-reply-password", "1", socket], answer));
-    }
-}
-
-/// The file of the first question but this one, as soon as it is there.
-fn next_question(but: &str) -> String {
-    const FOLDER: &str = "/run/systemd/ask-password";
-    fs::create_dir_all(FOLDER).expect("systemd's folder");
-    let events = inotify::init(CreateFlags::CLOEXEC).expect("inotify");
-    inotify::add_watch(&events, FOLDER, WatchFlags::MOVED_TO | WatchFlags::CREATE).expect("systemd's folder");
-    loop {
-        let entries = fs::read_dir(FOLDER).expect("systemd's folder").flatten();
-        let mut paths = entries.filter_map(|entry| entry.path().to_str().map(str::to_owned));
-        if let Some(path) = paths.find(|path| path.contains("/ask.") && path != but) {
-            return path;
-        }
-        rustix::io::read(&events, &mut [0; 4096]).expect("an event");
-    }
 }

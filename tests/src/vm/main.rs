@@ -4,6 +4,7 @@
 //! `vm FOLDER [SCENARIO...|--shell]` boots; `vm inside [SCENARIO]` is what runs
 //! in there.
 
+mod asked;
 mod console;
 mod disks;
 mod full_disk;
@@ -11,6 +12,7 @@ mod initramfs;
 mod inside;
 mod machine;
 mod scenario;
+mod store;
 mod system;
 mod trial;
 mod units;

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used)]
 
 use crate::console::Attended;
-use crate::{disks, full_disk, initramfs, trial, units};
+use crate::{disks, full_disk, initramfs, store, trial, units};
 
 /// What comes after a boot.
 pub enum Next {
@@ -26,9 +26,10 @@ pub struct Scenario {
 }
 
 /// All of them, the longest first.
-const ALL: [Scenario; 5] = [
+const ALL: [Scenario; 6] = [
     Scenario { name: "disks", run: disks::run_boot },
     Scenario { name: "initramfs", run: initramfs::run_boot },
+    Scenario { name: "store", run: store::run_boot },
     Scenario { name: "units", run: units::run },
     Scenario { name: "full-disk", run: full_disk::run },
     Scenario { name: "trial", run: trial::run },
