@@ -9,7 +9,7 @@ set -eu
 out=$(realpath -m "$1")
 cd "$(dirname "$0")"
 suite=bookworm
-packages=systemd-sysv,udev,kmod,linux-image-cloud-amd64,initramfs-tools,busybox
+packages=systemd-sysv,udev,kmod,linux-image-cloud-amd64,initramfs-tools,busybox,lz4
 packages=$packages,e2fsprogs,openssh-server,openssh-client,cryptsetup-bin,cryptsetup-initramfs
 
 # Whatever this script and the files for the root volume say, the image is made of.
@@ -29,7 +29,10 @@ mkdir -p "$out"
 # Nothing here waits for the network, looks after itself or shows a login.
 quiet="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service
     fstrim.timer systemd-networkd.service systemd-timesyncd.service systemd-pstore.service getty-static.service getty@tty1.service
-    systemd-random-seed.service systemd-update-utmp.service systemd-update-utmp-runlevel.service"
+    systemd-random-seed.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
+    modprobe@configfs.service modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service
+    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount
+    dev-hugepages.mount dev-mqueue.mount systemd-sysctl.service"
 
 # From here on everything goes to the log, whose end is shown when something fails.
 exec 3>&2 >"$out/image.log" 2>&1
@@ -50,6 +53,7 @@ mmdebstrap --mode=root --variant=minbase --format=directory --include="$packages
     --extract-hook='cp -r root/. "$1"' \
     --customize-hook="chroot \"\$1\" systemctl --quiet mask $(echo $quiet)" \
     --customize-hook='chroot "$1" systemctl --quiet enable scenario.service' \
+    --customize-hook='chroot "$1" systemctl --quiet disable ssh.service' \
     --customize-hook='chroot "$1" passwd --quiet --delete root' \
     --customize-hook='echo guest >"$1/etc/hostname"' \
     "$suite" "$out/root" - <"$out/sources.list"
