@@ -4,8 +4,10 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,11 +20,16 @@ use crate::scenario::{DISKS, INITRAMFS};
 /// For a scenario with all its boots, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(480);
 
-/// Runs the scenarios side by side, each in a guest of its own.
+/// Runs the scenarios, each in a guest of its own: one more than there are
+/// processors at a time, for a guest waits now and then.
 pub fn run_all(folder: &Path, names: &[&str]) -> ExitCode {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let waiting = Mutex::new(names.iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let runs = || std::iter::from_fn(next).filter(|name| !run(folder, name)).count() == 0;
     let passed: Vec<bool> = thread::scope(|scope| {
-        let guests: Vec<_> = names.iter().map(|name| scope.spawn(|| run(folder, name))).collect();
-        guests.into_iter().map(|guest| guest.join().unwrap_or(false)).collect()
+        let workers: Vec<_> = (0..=processors).map(|_| scope.spawn(runs)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap_or(false)).collect()
     });
     if passed.iter().all(|one| *one) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

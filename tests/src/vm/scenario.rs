@@ -27,12 +27,12 @@ pub struct Scenario {
 
 /// All of them, the longest first.
 const ALL: [Scenario; 6] = [
-    Scenario { name: "disks", run: disks::run_boot },
-    Scenario { name: "initramfs", run: initramfs::run_boot },
     Scenario { name: "store", run: store::run_boot },
+    Scenario { name: "initramfs", run: initramfs::run_boot },
+    Scenario { name: "disks", run: disks::run_boot },
     Scenario { name: "units", run: units::run },
-    Scenario { name: "full-disk", run: full_disk::run },
     Scenario { name: "trial", run: trial::run },
+    Scenario { name: "full-disk", run: full_disk::run },
 ];
 
 /// Empty disks that each guest has, with their sizes in MiB; in there they are
