@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use otp_wire::socket::timespec;
+use otp_wire::socket::readable;
 use otp_wire::syslog::escape;
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use zeroize::Zeroizing;
@@ -129,9 +128,7 @@ fn answer(
     let mut length = 0;
     loop {
         let place = answer.get_mut(length..).filter(|place| !place.is_empty()).ok_or(Unanswered::TooLong)?;
-        if !readable(said, until) {
-            return Err(Unanswered::Nobody);
-        }
+        readable(said, until).map_err(|_| Unanswered::Nobody)?;
         match rustix::io::read(said, place) {
             Ok(0) => break,
             Ok(count) => length += count,
@@ -145,17 +142,6 @@ fn answer(
     if end > MAX_ANSWER { Err(Unanswered::TooLong) } else { Ok(answer) }
 }
 
-/// Waits until there is something to read, or the end of it.
-fn readable(from: &impl AsFd, until: Instant) -> bool {
-    loop {
-        let left = timespec(until.saturating_duration_since(Instant::now()));
-        match poll(&mut [PollFd::new(from, PollFlags::IN)], Some(&left)) {
-            Err(Errno::INTR) => {}
-            ready => return ready.is_ok_and(|count| count > 0),
-        }
-    }
-}
-
 /// A program that is ended when nobody waits for it any more.
 struct Running(Child);
 
@@ -163,7 +149,7 @@ impl Running {
     /// Waits for its end; none where it is not over by then.
     fn end(&mut self, until: Instant) -> Option<ExitStatus> {
         let handle = pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty()).ok()?;
-        if readable(&handle, until) { self.0.wait().ok() } else { None }
+        readable(&handle, until).ok().and_then(|()| self.0.wait().ok())
     }
 }
 

@@ -182,10 +182,18 @@ pub fn read_line(socket: &impl AsFd, limit: usize, deadline: Instant) -> Result<
                 }
             }
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => wait(socket, PollFlags::IN, deadline)?,
+            Err(Errno::AGAIN) => readable(socket, deadline)?,
             Err(errno) => return Err(Error::Broken(errno.into())),
         }
     }
+}
+
+/// Waits until there is something to read from `from`, or the end of it.
+///
+/// # Errors
+/// When there is neither by `deadline`, or it can't be waited for.
+pub fn readable(from: &impl AsFd, deadline: Instant) -> Result<(), Error> {
+    wait(from, PollFlags::IN, deadline)
 }
 
 /// Waits until the other side is gone, so that it may end in order.

@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use otp_wire::socket::timespec;
+use otp_wire::socket::readable;
 use otp_wire::syslog::escape;
 use otp_wire::{Error, SecretText};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
@@ -96,7 +95,7 @@ fn read_line(tty: &OwnedFd, deadline: Instant) -> Typed {
     let mut line = Line::default();
     let mut byte = Zeroizing::new([0_u8; 1]);
     loop {
-        match wait(tty, deadline) {
+        match readable(tty, deadline) {
             Ok(()) => {}
             Err(Error::Late) => return Typed::Late,
             Err(_) => return Typed::Cancelled,
@@ -111,21 +110,6 @@ fn read_line(tty: &OwnedFd, deadline: Instant) -> Typed {
             Key::More => {}
             Key::Cancel => return Typed::Cancelled,
             Key::Enter => return Typed::Code(line.finish()),
-        }
-    }
-}
-
-fn wait(tty: &OwnedFd, deadline: Instant) -> Result<(), Error> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Error::Late);
-        }
-        match poll(&mut [PollFd::new(tty, PollFlags::IN)], Some(&timespec(left))) {
-            Ok(0) => return Err(Error::Late),
-            Ok(_) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(Error::Broken(errno.into())),
         }
     }
 }
