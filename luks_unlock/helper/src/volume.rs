@@ -22,7 +22,12 @@ const MAX_KEY_FILE: usize = 8192;
 pub fn load(volume: &Volume) -> Result<Device, Failure> {
     let header = volume.header.as_deref().unwrap_or(&volume.device);
     let data = volume.header.as_ref().map(|_| volume.device.as_str());
-    let failed = |error: Errno| Failure::new(format!("can't open {header}: {error}"));
+    let failed = |error: Errno| match Path::new(header).exists() {
+        true => Failure::new(format!("can't open {header}: {error}")),
+        // The library says what it would rather have had.
+        false => Failure::new(format!("can't open {header}: it is not there"))
+            .hint("attach the disk, or look for its name: lsblk --fs"),
+    };
     let device = Device::open(header, data).map_err(failed)?;
     loaded(device, header)
 }

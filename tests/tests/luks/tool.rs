@@ -173,6 +173,7 @@ fn what_can_not_be_done_changes_nothing() {
         (enrol(&path, &[], ""), "--stdin"),
         (enrol(&nothing, &[], &right), "has no LUKS2 header"),
         (enrol("/nonexistent", &[], &right), "can't open /nonexistent"),
+        (enrol("/nonexistent", &[], &right), "attach the disk"),
         (enrol(&path, &["--write-crypttab=a b"], &right), "can't be the name"),
         (
             oathgate(&["enrol", &path, "--gate=header", "--pbkdf-memory=1024", "--pbkdf-force-iterations=3"], &right),
