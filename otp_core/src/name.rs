@@ -149,6 +149,12 @@ impl Owner {
     pub fn nobody() -> Self {
         Self(NOBODY.to_owned())
     }
+
+    /// Whether it is nobody.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.0 == NOBODY
+    }
 }
 
 impl Account {

@@ -23,17 +23,14 @@ pub(crate) struct Pending {
 
 /// What the change came to, once the store has made it.
 #[derive(Clone, Default)]
-struct Made(Arc<Mutex<Option<Told>>>);
-
-/// The outcome, and what syslog hears of it.
-type Told = (Outcome, Vec<AuditRow>);
+struct Made(Arc<Mutex<Option<Outcome>>>);
 
 impl Made {
-    fn put(&self, outcome: Outcome, audit: Vec<AuditRow>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((outcome, audit));
+    fn put(&self, outcome: Outcome) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 
-    fn take(&self) -> Option<Told> {
+    fn take(&self) -> Option<Outcome> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -51,7 +48,7 @@ impl Pending {
         let change = move |record| {
             let Decision { record, audit, outcome } = change(record);
             let answer = remembered(&outcome);
-            inside.put(outcome, audit.clone());
+            inside.put(outcome);
             Change { record, audit, answer }
         };
         Self { transaction: Transaction { mark: asked.mark, whose, now: asked.now, change: Box::new(change) }, made }
@@ -92,11 +89,9 @@ impl Service {
             Answered::Before(answer) => {
                 serde_json::from_slice(&answer).map_err(|_| Stop::Undecided("an answer can't be repeated".to_owned()))
             }
-            Answered::Now => {
-                let (outcome, audit) =
-                    made.take().ok_or_else(|| Stop::Undecided("a change left no answer".to_owned()))?;
+            Answered::Now(audit) => {
                 audit.iter().for_each(|row| self.tell(row));
-                Ok(outcome)
+                made.take().ok_or_else(|| Stop::Undecided("a change left no answer".to_owned()))
             }
         }
     }

@@ -184,8 +184,8 @@ pub struct Change {
 /// How a request was answered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answered {
-    /// Its change was made.
-    Now,
+    /// Its change was made, and this written into the audit.
+    Now(Vec<AuditRow>),
     /// It was asked before; this was the answer.
     Before(Vec<u8>),
 }

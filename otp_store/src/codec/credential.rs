@@ -1,24 +1,27 @@
 //! A credential in a record.
 
+use std::borrow::Cow;
+
 use otp_core::record::{Factor, State, Steps};
-use otp_core::{Credential, Digits, Owner, Period, UnixTime};
+use otp_core::{Algorithm, Credential, CredentialId, Digits, Label, Owner, Period, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{UNREADABLE, open, parse, seal};
+use super::text::{Base64, Text};
+use super::{UNREADABLE, open, seal};
 use crate::sealing::{Belongs, What};
 use crate::{Error, SealingKeys};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredCredential {
-    id: String,
-    label: String,
+pub(super) struct StoredCredential<'a> {
+    id: Text<'a, CredentialId>,
+    label: Text<'a, Label>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    display: Option<String>,
-    algorithm: String,
+    display: Option<Cow<'a, str>>,
+    algorithm: Text<'a, Algorithm>,
     digits: u8,
     sealing_key: u32,
-    sealed: String,
+    sealed: Base64<Vec<u8>>,
     factor: StoredFactor,
     created: UnixTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,14 +55,18 @@ pub(super) enum StoredState {
     Revoked { at: UnixTime },
 }
 
-pub(super) fn store(owner: &Owner, credential: &Credential, keys: &SealingKeys) -> Result<StoredCredential, Error> {
+pub(super) fn store<'a>(
+    owner: &Owner,
+    credential: &'a Credential,
+    keys: &SealingKeys,
+) -> Result<StoredCredential<'a>, Error> {
     let belongs = Belongs { owner, what: What::Credential(&credential.id, credential.algorithm) };
     let (sealing_key, sealed) = seal(keys, &credential.secret, &belongs)?;
     Ok(StoredCredential {
-        id: credential.id.to_string(),
-        label: credential.label.to_string(),
-        display: credential.display.clone(),
-        algorithm: credential.algorithm.to_string(),
+        id: Text::of(&credential.id),
+        label: Text::of(&credential.label),
+        display: credential.display.as_deref().map(Cow::Borrowed),
+        algorithm: Text::of(&credential.algorithm),
         digits: credential.digits.get(),
         sealing_key,
         sealed,
@@ -81,14 +88,14 @@ pub(super) fn store(owner: &Owner, credential: &Credential, keys: &SealingKeys) 
     })
 }
 
-pub(super) fn load(owner: &Owner, stored: StoredCredential, keys: &SealingKeys) -> Result<Credential, Error> {
-    let (id, algorithm) = (parse(&stored.id)?, parse(&stored.algorithm)?);
+pub(super) fn load(owner: &Owner, stored: StoredCredential<'_>, keys: &SealingKeys) -> Result<Credential, Error> {
+    let (id, algorithm) = (stored.id.value(), stored.algorithm.value());
     let belongs = Belongs { owner, what: What::Credential(&id, algorithm) };
-    let secret = open(keys, stored.sealing_key, &stored.sealed, &belongs)?;
+    let secret = open(keys, stored.sealing_key, stored.sealed, &belongs)?;
     Ok(Credential {
         id,
-        label: parse(&stored.label)?,
-        display: stored.display,
+        label: stored.label.value(),
+        display: stored.display.map(Cow::into_owned),
         algorithm,
         digits: Digits::new(stored.digits).map_err(|_| UNREADABLE)?,
         secret,

@@ -20,9 +20,9 @@ pub(crate) struct Glance {
 /// Looks at a record as it is stored; `None` when it can't be read.
 pub(crate) fn glance(bytes: &[u8], limits: Limits, now: UnixTime) -> Option<Glance> {
     #[derive(Deserialize)]
-    struct Seen {
+    struct Seen<'a> {
         credentials: Vec<SeenCredential>,
-        doors: Vec<StoredDoor>,
+        doors: Vec<StoredDoor<'a>>,
         throttle: Option<StoredThrottle>,
     }
     #[derive(Deserialize)]
@@ -30,10 +30,10 @@ pub(crate) fn glance(bytes: &[u8], limits: Limits, now: UnixTime) -> Option<Glan
         factor: StoredFactor,
         state: StoredState,
     }
-    let seen: Seen = serde_json::from_slice(bytes).ok()?;
+    let seen: Seen<'_> = serde_json::from_slice(bytes).ok()?;
     let active = seen.credentials.into_iter().filter(|credential| matches!(credential.state, StoredState::Active {}));
     let factors: Vec<Factor> = all(active.map(|credential| credential.factor), load_factor).ok()?;
-    let doors: Vec<Door> = all(seen.doors, load_door).ok()?;
+    let doors: Vec<Door> = seen.doors.into_iter().map(load_door).collect();
     let limits = (limits, load_throttle(seen.throttle).ok()?);
     let locked = doors.iter().filter(|door| door::state(&doors, door, limits, now) == "locked").count();
     let ahead = factors.iter().filter(|factor| factor.ahead(now).is_some()).count();

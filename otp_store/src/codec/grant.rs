@@ -1,66 +1,68 @@
 //! A grant in a record.
 
-use base64ct::{Base64, Encoding};
-use otp_core::Account;
+use std::borrow::Cow;
+
 use otp_core::grant::{Grant, Place};
+use otp_core::{Account, CredentialId, Fingerprint};
 use serde::{Deserialize, Serialize};
 
-use super::{UNREADABLE, bytes, parse};
-use crate::Error;
+use super::text::{Base64, Text};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredGrant {
-    account: String,
+pub(super) struct StoredGrant<'a> {
+    account: Text<'a, Account>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    place: StoredPlace,
+    key: Option<Text<'a, Fingerprint>>,
+    place: StoredPlace<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimed_by: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    credential: Option<String>,
-    boot: String,
+    credential: Option<Text<'a, CredentialId>>,
+    boot: Base64<[u8; 16]>,
     until: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum StoredPlace {
-    Connection(String),
-    Address(String),
-    Grace { service: String, address: String },
+enum StoredPlace<'a> {
+    Connection(Cow<'a, str>),
+    Address(Cow<'a, str>),
+    Grace { service: Cow<'a, str>, address: Cow<'a, str> },
 }
 
-pub(super) fn store(grant: &Grant) -> StoredGrant {
+pub(super) fn store(grant: &Grant) -> StoredGrant<'_> {
     StoredGrant {
-        account: grant.account.to_string(),
-        key: grant.key.as_ref().map(ToString::to_string),
+        account: Text::of(&grant.account),
+        key: grant.key.as_ref().map(Text::of),
         place: match &grant.place {
-            Place::Connection(name) => StoredPlace::Connection(name.clone()),
-            Place::Address(address) => StoredPlace::Address(address.clone()),
+            Place::Connection(name) => StoredPlace::Connection(name.into()),
+            Place::Address(address) => StoredPlace::Address(address.into()),
             Place::Grace { service, address } => {
-                StoredPlace::Grace { service: service.clone(), address: address.clone() }
+                StoredPlace::Grace { service: service.into(), address: address.into() }
             }
         },
         claimed_by: grant.claimed_by,
-        credential: grant.credential.as_ref().map(ToString::to_string),
-        boot: Base64::encode_string(&grant.boot),
+        credential: grant.credential.as_ref().map(Text::of),
+        boot: Base64(grant.boot),
         until: grant.until,
     }
 }
 
-pub(super) fn load(stored: StoredGrant) -> Result<Grant, Error> {
-    Ok(Grant {
-        account: Account::stored(&stored.account).map_err(|_| UNREADABLE)?,
-        key: stored.key.as_deref().map(parse).transpose()?,
+pub(super) fn load(stored: StoredGrant<'_>) -> Grant {
+    Grant {
+        account: stored.account.value(),
+        key: stored.key.map(Text::value),
         place: match stored.place {
-            StoredPlace::Connection(name) => Place::Connection(name),
-            StoredPlace::Address(address) => Place::Address(address),
-            StoredPlace::Grace { service, address } => Place::Grace { service, address },
+            StoredPlace::Connection(name) => Place::Connection(name.into_owned()),
+            StoredPlace::Address(address) => Place::Address(address.into_owned()),
+            StoredPlace::Grace { service, address } => {
+                Place::Grace { service: service.into_owned(), address: address.into_owned() }
+            }
         },
         claimed_by: stored.claimed_by,
-        credential: stored.credential.as_deref().map(parse).transpose()?,
-        boot: bytes(&stored.boot)?,
+        credential: stored.credential.map(Text::value),
+        boot: stored.boot.0,
         until: stored.until,
-    })
+    }
 }

@@ -1,27 +1,24 @@
 //! Scratch codes in a record. The salt of eight digits is a key, so it is sealed.
 
-use std::borrow::Cow;
-
-use base64ct::{Base64, Encoding};
 use otp_core::scratch::{HashedCode, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Owner, Secret, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{UNREADABLE, all, bytes, open, seal};
+use super::text::Base64;
+use super::{UNREADABLE, open, seal};
 use crate::sealing::{Belongs, What};
 use crate::{Error, SealingKeys};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredSet<'a> {
+pub(super) struct StoredSet {
     kind: StoredKind,
-    salt: String,
+    salt: Base64<Vec<u8>>,
     /// The number of the key that the salt is sealed with, where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealing_key: Option<u32>,
     created: UnixTime,
-    #[serde(borrow)]
-    codes: Vec<StoredCode<'a>>,
+    codes: Vec<StoredCode>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -33,35 +30,36 @@ enum StoredKind {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredCode<'a> {
-    #[serde(borrow)]
-    hash: Cow<'a, str>,
+struct StoredCode {
+    hash: Base64<[u8; 32]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     used: Option<UnixTime>,
 }
 
-pub(super) fn store(owner: &Owner, set: &ScratchSet, keys: &SealingKeys) -> Result<StoredSet<'static>, Error> {
+pub(super) fn store(owner: &Owner, set: &ScratchSet, keys: &SealingKeys) -> Result<StoredSet, Error> {
     let (kind, salt, sealing_key) = match set.kind {
-        ScratchKind::Base32 => (StoredKind::Base32, Base64::encode_string(&set.salt.0), None),
+        ScratchKind::Base32 => (StoredKind::Base32, Base64(set.salt.0.to_vec()), None),
         ScratchKind::EightDigits => {
             let salt = Secret::copy(&set.salt.0).map_err(|_| Error::Damaged("a salt can't be sealed"))?;
             let (key, sealed) = seal(keys, &salt, &Belongs { owner, what: What::ScratchKey })?;
             (StoredKind::EightDigits, sealed, Some(key))
         }
     };
-    let code = |code: &HashedCode| StoredCode { hash: Base64::encode_string(&code.hash.0).into(), used: code.used };
+    let code = |code: &HashedCode| StoredCode { hash: Base64(code.hash.0), used: code.used };
     Ok(StoredSet { kind, salt, sealing_key, created: set.created, codes: set.codes.iter().map(code).collect() })
 }
 
-pub(super) fn load(owner: &Owner, stored: StoredSet<'_>, keys: &SealingKeys) -> Result<ScratchSet, Error> {
+pub(super) fn load(owner: &Owner, stored: StoredSet, keys: &SealingKeys) -> Result<ScratchSet, Error> {
     let (kind, salt) = match (stored.kind, stored.sealing_key) {
-        (StoredKind::Base32, None) => (ScratchKind::Base32, Salt(bytes(&stored.salt)?)),
+        (StoredKind::Base32, None) => {
+            (ScratchKind::Base32, stored.salt.0.try_into().map(Salt).map_err(|_| UNREADABLE)?)
+        }
         (StoredKind::EightDigits, Some(key)) => {
-            let salt = open(keys, key, &stored.salt, &Belongs { owner, what: What::ScratchKey })?;
+            let salt = open(keys, key, stored.salt, &Belongs { owner, what: What::ScratchKey })?;
             (ScratchKind::EightDigits, salt.expose().try_into().map(Salt).map_err(|_| UNREADABLE)?)
         }
         _ => return Err(UNREADABLE),
     };
-    let code = |code: StoredCode<'_>| Ok(HashedCode { hash: ScratchHash(bytes(&code.hash)?), used: code.used });
-    Ok(ScratchSet { kind, salt, created: stored.created, codes: all(stored.codes, code)? })
+    let code = |code: StoredCode| HashedCode { hash: ScratchHash(code.hash.0), used: code.used };
+    Ok(ScratchSet { kind, salt, created: stored.created, codes: stored.codes.into_iter().map(code).collect() })
 }

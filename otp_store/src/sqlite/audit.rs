@@ -32,11 +32,11 @@ pub(super) fn write(connection: &Connection, row: &AuditRow) -> Result<(), Error
     if row.verdict == "refuse" && merge(connection, row)? {
         return Ok(());
     }
-    insert(connection, &AuditRow { count: 1, until: None, ..row.clone() })
+    insert(connection, row, 1, None)
 }
 
-/// Writes a row as it is, but with the next number.
-fn insert(connection: &Connection, row: &AuditRow) -> Result<(), Error> {
+/// Writes a row with the next number, and for so many of its like.
+fn insert(connection: &Connection, row: &AuditRow, count: u64, until: Option<UnixTime>) -> Result<(), Error> {
     let texts = [row.verdict, &row.reason, &row.account, &row.owner, &row.service, &row.key, &row.address, &row.tty];
     let bytes = texts.iter().map(|text| text.len()).sum::<usize>() + ROW;
     connection
@@ -49,8 +49,8 @@ fn insert(connection: &Connection, row: &AuditRow) -> Result<(), Error> {
         .execute(named_params! {
             ":at": row.at.cast_signed(), ":verdict": row.verdict, ":reason": row.reason, ":account": row.account,
             ":owner": row.owner, ":service": row.service, ":key": row.key, ":address": row.address,
-            ":peer": row.peer, ":claimed": row.claimed, ":count": row.count.cast_signed(),
-            ":until": row.until.map(u64::cast_signed), ":tty": row.tty,
+            ":peer": row.peer, ":claimed": row.claimed, ":count": count.cast_signed(),
+            ":until": until.map(u64::cast_signed), ":tty": row.tty,
             ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
         })?;
     Ok(())
@@ -61,7 +61,8 @@ pub(super) fn carry(from: &Connection, to: &Connection) -> Result<(), Error> {
     let newest: i64 = to.query_row("SELECT coalesce(max(id), 0) FROM audit", [], |row| row.get(0))?;
     let mut statement = from.prepare(&format!("SELECT {COLUMNS} FROM audit WHERE id > ?1 ORDER BY id"))?;
     for row in statement.query_map([newest], read_row)? {
-        insert(to, &row?)?;
+        let row = row?;
+        insert(to, &row, row.count, row.until)?;
     }
     Ok(())
 }

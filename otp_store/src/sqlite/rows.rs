@@ -150,41 +150,52 @@ pub(super) fn load_nobody(connection: &Connection, keys: &SealingKeys) -> Result
 
 /// Writes a record, and where it is found.
 pub(super) fn save(connection: &Connection, before: &Before, record: &Record, keys: &SealingKeys) -> Result<(), Error> {
-    let sealed = Row::of(record, keys)?;
-    let Some(id) = before.id else { return insert(connection, next_id(connection)?, &sealed) };
-    let Row { bytes, key, mac, .. } = &sealed;
+    let Some(id) = before.id else { return insert(connection, next_id(connection)?, &Row::of(record, keys)?) };
+    let Sealed { bytes, key, mac } = Sealed::of(record, keys)?;
     let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
     let other_key = "UPDATE owner SET record = ?2, mac = ?4, sealing_key = ?3 WHERE id = ?1";
     // The index of the keys is written only where the key changes.
     if connection.prepare_cached(same_key)?.execute(params![id, bytes, key, &mac[..]])? == 0 {
         connection.prepare_cached(other_key)?.execute(params![id, bytes, key, &mac[..]])?;
     }
-    sealed.index.replace(connection, id, &before.index)
+    if before.index.is_of(record) { Ok(()) } else { Index::of(record).replace(connection, id, &before.index) }
 }
 
-/// A record as it is written.
-pub(super) struct Row {
-    owner: Owner,
+/// A record as it lies in its row.
+struct Sealed {
     bytes: Vec<u8>,
     key: u32,
     mac: [u8; 32],
+}
+
+impl Sealed {
+    fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
+        let (bytes, key) = (codec::encode(record, keys)?, keys.current());
+        let mac = keys.record_mac(key, &record.owner, &bytes)?;
+        Ok(Self { bytes, key, mac })
+    }
+}
+
+/// A record of a new owner, ready to be written.
+pub(super) struct Row {
+    owner: Owner,
+    sealed: Sealed,
     index: Index,
 }
 
 impl Row {
     /// Seals a record.
     pub(super) fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
-        let (bytes, key) = (codec::encode(record, keys)?, keys.current());
-        let mac = keys.record_mac(key, &record.owner, &bytes)?;
-        Ok(Self { owner: record.owner.clone(), bytes, key, mac, index: Index::of(record) })
+        Ok(Self { owner: record.owner.clone(), sealed: Sealed::of(record, keys)?, index: Index::of(record) })
     }
 }
 
 /// Writes the record of a new owner into the row with number `id`.
 pub(super) fn insert(connection: &Connection, id: i64, row: &Row) -> Result<(), Error> {
+    let Sealed { bytes, key, mac } = &row.sealed;
     connection
         .prepare_cached("INSERT INTO owner (id, name, record, sealing_key, mac) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id, row.owner.as_str(), row.bytes, row.key, &row.mac[..]])?;
+        .execute(params![id, row.owner.as_str(), bytes, key, &mac[..]])?;
     row.index.replace(connection, id, &Index::default())
 }
 
@@ -195,43 +206,49 @@ pub(super) fn next_id(connection: &Connection) -> Result<i64, Error> {
 }
 
 /// Where a record is found from.
-#[derive(Default, PartialEq)]
+#[derive(Default)]
 struct Index {
-    entries: Vec<(String, String)>,
-    credentials: Vec<String>,
+    entries: Vec<(Account, Option<Fingerprint>)>,
+    credentials: Vec<CredentialId>,
 }
 
 impl Index {
     fn of(record: &Record) -> Self {
-        if record.owner == Owner::nobody() {
+        if record.owner.is_nobody() {
             return Self::default(); // nothing leads to it
         }
-        let entry = |entry: &otp_core::Entry| (entry.account.to_string(), key_text(entry.key.as_ref()));
         Self {
-            entries: record.entries.iter().map(entry).collect(),
-            credentials: record.credentials.iter().map(|credential| credential.id.to_string()).collect(),
+            entries: record.entries.iter().map(|entry| (entry.account.clone(), entry.key)).collect(),
+            credentials: record.credentials.iter().map(|credential| credential.id.clone()).collect(),
         }
+    }
+
+    /// Whether `record` is found from the same.
+    fn is_of(&self, record: &Record) -> bool {
+        if record.owner.is_nobody() {
+            return true;
+        }
+        let entries = record.entries.iter().map(|entry| (&entry.account, &entry.key));
+        let credentials = record.credentials.iter().map(|credential| &credential.id);
+        self.entries.iter().map(|(account, key)| (account, key)).eq(entries) && self.credentials.iter().eq(credentials)
     }
 
     /// Writes the index of the record with number `id`, where it was `before`.
     fn replace(&self, connection: &Connection, id: i64, before: &Self) -> Result<(), Error> {
-        if self == before {
-            return Ok(());
-        }
         for (account, key) in before.entries.iter().filter(|entry| !self.entries.contains(entry)) {
             connection
                 .prepare_cached("DELETE FROM entry WHERE account = ?1 AND key = ?2")?
-                .execute(params![account, key])?;
+                .execute(params![account.as_str(), key_text(key.as_ref())])?;
         }
         for (account, key) in self.entries.iter().filter(|entry| !before.entries.contains(entry)) {
             connection
                 .prepare_cached("INSERT INTO entry (account, key, owner) VALUES (?1, ?2, ?3)")?
-                .execute(params![account, key, id])?;
+                .execute(params![account.as_str(), key_text(key.as_ref()), id])?;
         }
         for credential in self.credentials.iter().filter(|credential| !before.credentials.contains(credential)) {
             connection
                 .prepare_cached("INSERT INTO credential (id, owner) VALUES (?1, ?2)")?
-                .execute(params![credential, id])?;
+                .execute(params![credential.as_str(), id])?;
         }
         Ok(())
     }

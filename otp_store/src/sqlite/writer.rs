@@ -319,7 +319,7 @@ impl Decided {
     fn answered(self) -> Answered {
         match self {
             Self::Before(answer) => Answered::Before(answer),
-            Self::Now { .. } => Answered::Now,
+            Self::Now { change, .. } => Answered::Now(change.audit),
         }
     }
 }
