@@ -123,7 +123,8 @@ fn log_in(server: &Server, person: usize, ended: &AtomicBool) -> Series {
     let verifier = SocketVerifier::new(&server.oathgated.root_socket(), vec![rustix::process::getuid().as_raw()]);
     let mut series = Series::default();
     while !ended.load(Ordering::SeqCst) {
-        let request: Request = Request::new(server.people.login(person)).expect("random numbers");
+        let ask = server.people.verify(person, server.people.login(person));
+        let request: Request = Request::new(ask).expect("random numbers");
         let reply = series.time(|| verifier.ask(&request, Instant::now() + DEADLINE)).expect("an answer");
         assert!(matches!(reply.outcome, Outcome::Accepted { .. }), "{:?}", reply.outcome);
         let _ = poll(&mut [], Some(&timespec(REST)));

@@ -13,7 +13,7 @@ use otp_core::record::{Entry, Factor, Policy, State};
 use otp_core::scratch::{HashedCode, SET_SIZE, Salt, ScratchHash, ScratchKind, ScratchSet};
 use otp_core::{Algorithm, Credential, CredentialId, Digits, Fingerprint, Record, Secret, otp};
 use otp_store::{Change, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction, Whose};
-use otp_wire::{Ask, Login, SecretText, Verify};
+use otp_wire::{Ask, Login, Scope, SecretText, Verify};
 
 /// When everybody was enrolled.
 const ENROLLED: u64 = 1_700_000_000;
@@ -67,14 +67,18 @@ impl People {
         format!("publickey {KEY_TYPE} {}\n", Base64::encode_string(&blob(self.keys[person])))
     }
 
-    /// A login of the person with a new code.
-    pub fn login(&self, person: usize) -> Ask {
-        let login = Login {
+    /// A login of the person.
+    pub fn login(&self, person: usize) -> Login {
+        Login {
             account: self.account.clone(),
             keys: vec![fingerprint(self.keys[person]).to_string()],
             service: "sshd".to_owned(),
             ..Login::default()
-        };
+        }
+    }
+
+    /// The question about such a login, with a new code.
+    pub fn verify<S: Scope>(&self, person: usize, login: Login) -> Ask<S> {
         Ask::Verify(Verify { login, code: SecretText::typed(self.code(person).as_bytes()), credential: None })
     }
 
