@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64ct::{Base64, Base64Unpadded, Encoding};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use crate::name::NameError;
@@ -19,8 +20,9 @@ pub struct Fingerprint([u8; 32]);
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut buffer = [0; 43];
-        let text = Base64Unpadded::encode(&self.0, &mut buffer).map_err(|_| fmt::Error)?;
-        write!(f, "SHA256:{text}")
+        let length = BASE64_STANDARD_NO_PAD.encode_slice(self.0, &mut buffer).map_err(|_| fmt::Error)?;
+        f.write_str("SHA256:")?;
+        f.write_str(buffer.get(..length).and_then(|text| std::str::from_utf8(text).ok()).ok_or(fmt::Error)?)
     }
 }
 
@@ -31,10 +33,10 @@ impl FromStr for Fingerprint {
         let error = NameError("a fingerprint is SHA256: and 43 base64 characters, as ssh-keygen -l prints it");
         let encoded = text.strip_prefix("SHA256:").ok_or(error)?;
         let mut hash = [0; 32];
-        if encoded.len() != 43 || Base64Unpadded::decode(encoded, &mut hash).is_err() {
-            return Err(error);
+        match BASE64_STANDARD_NO_PAD.decode_slice(encoded, &mut hash) {
+            Ok(32) => Ok(Self(hash)),
+            _ => Err(error),
         }
-        Ok(Self(hash))
     }
 }
 
@@ -50,7 +52,9 @@ impl Fingerprint {
         if base64.len() > MAX_BLOB * 2 {
             return Err(error);
         }
-        let blob = Base64::decode_vec(base64).map_err(|_| error)?;
+        let mut blob = vec![0; base64.len() / 4 * 3];
+        let length = BASE64_STANDARD.decode_slice(base64, &mut blob).map_err(|_| error)?;
+        blob.truncate(length);
         let mut fields = Fields(&blob);
         if fields.next() != Some(key_type.as_bytes()) {
             return Err(error);
