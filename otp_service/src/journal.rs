@@ -89,7 +89,9 @@ impl Told {
 }
 
 fn line(row: &AuditRow) -> String {
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    fn or_dash(text: &str) -> &str {
+        if text.is_empty() { "-" } else { text }
+    }
     format!(
         "{}: {} account={} owner={} service={} key={} from={} tty={} uid={}{}",
         row.verdict,

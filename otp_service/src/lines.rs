@@ -40,6 +40,6 @@ pub fn told(refusal: Refusal, by_key: bool) -> String {
 /// characters, control characters escaped.
 #[must_use]
 pub fn bounded(text: &str) -> String {
-    let cut: String = text.chars().take(256).collect();
-    otp_wire::syslog::escape(&cut)
+    let end = text.char_indices().nth(256).map_or(text.len(), |(end, _)| end);
+    otp_wire::syslog::escape(text.get(..end).unwrap_or_default())
 }

@@ -16,6 +16,8 @@ use otp_wire::frame::{self, MAX_LISTING, MAX_REQUEST};
 use otp_wire::message::bulk::MAX_LINE;
 use otp_wire::message::{Outcome, Reply};
 use otp_wire::socket::{peer_uid, read_line, write_line};
+use rustix::io::retry_on_intr;
+use rustix::net::{SocketFlags, accept_with};
 
 use crate::access::{Peer, Role};
 use crate::bulk::Lines;
@@ -43,8 +45,9 @@ pub const PUBLIC: Door = Door { root: false, connections: 128, connections_a_uid
 
 /// How long a peer may take to read its reply.
 const REPLY: Duration = Duration::from_secs(5);
-/// Workers that wait for connections; the others rest.
-const SPARE: usize = 16;
+/// Workers that wait for connections; the others rest. Each connection wakes the
+/// one that has waited longest: with many, it would have to be woken each time.
+const SPARE: usize = 2;
 /// How long they rest before they leave.
 const REST: Duration = Duration::from_secs(10);
 
@@ -105,9 +108,6 @@ fn peer(connection: &UnixStream, door: Door) -> Option<Peer> {
 /// Answers a peer; where a code is judged, after this has returned.
 fn answer(connection: UnixStream, peer: Peer, place: Place) {
     let (door, service) = (place.hall.door, Arc::clone(&place.hall.service));
-    if connection.set_nonblocking(true).is_err() {
-        return;
-    }
     let Ok(line) = read_line(&connection, MAX_REQUEST, Instant::now() + door.line) else { return };
     service.answer_then(peer, &line, now(), move |service, reply| {
         let mut wire = Wire { socket: &connection, line: door.line };
@@ -147,7 +147,7 @@ struct Hall {
     workers: Mutex<Workers>,
     /// A worker that rests is needed.
     needed: Condvar,
-    /// A connection was answered.
+    /// There is room for a connection again.
     changed: Condvar,
 }
 
@@ -189,8 +189,9 @@ impl Hall {
     /// Answers one connection after the other while there is enough to do.
     fn work(self: Arc<Self>) {
         while self.stays() {
-            match self.listener.accept() {
-                Ok((connection, _)) => self.welcome(connection),
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            match retry_on_intr(|| accept_with(&self.listener, flags)) {
+                Ok(connection) => self.welcome(connection.into()),
                 // Out of descriptors, or gone already: the next one may do better.
                 Err(_) => drop(self.changed.wait_timeout(self.lock(), Duration::from_millis(20))),
             }
@@ -263,6 +264,7 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut workers = self.hall.lock();
+        let full = workers.open == self.hall.door.connections;
         workers.open -= 1;
         if let Some(own) = workers.taken.get_mut(&self.uid) {
             *own -= 1;
@@ -271,6 +273,8 @@ impl Drop for Place {
             }
         }
         drop(workers);
-        self.hall.changed.notify_one();
+        if full {
+            self.hall.changed.notify_all();
+        }
     }
 }

@@ -18,7 +18,8 @@ pub const MAX_LISTING: usize = 64 * 1024 * 1024;
 /// # Errors
 /// When the line would be longer than `limit`.
 pub fn encode<T: Serialize>(message: &T, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut line = Wiped { bytes: Zeroizing::new(Vec::with_capacity(1024)), limit };
+    // Hardly any is longer, and wiping takes its time for each byte.
+    let mut line = Wiped { bytes: Zeroizing::new(Vec::with_capacity(512)), limit };
     serde_json::to_writer(&mut line, message)?;
     io::Write::write_all(&mut line, b"\n")?;
     Ok(line.bytes)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
@@ -167,14 +168,17 @@ pub fn write_line(socket: &impl AsFd, line: &[u8], deadline: Instant) -> Result<
 pub fn read_line(socket: &impl AsFd, limit: usize, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Error> {
     // Hardly any line is longer, and wiping takes its time for each byte.
     let mut line = Zeroizing::new(Vec::with_capacity(512));
-    let mut chunk = Zeroizing::new([0_u8; 1024]);
     loop {
-        match recv(socket, &mut chunk[..], RecvFlags::empty()) {
-            Ok((_, 0)) => return Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
-            Ok((_, count)) => {
-                let received = chunk.get(..count).unwrap_or_default();
-                frame::reserve(&mut line, received.len(), limit).map_err(|_| Error::Garbage("line too long"))?;
-                line.extend_from_slice(received);
+        let before = line.len();
+        if before == line.capacity() {
+            // One byte more than there may be: then it is known to be too long.
+            frame::reserve(&mut line, 1, limit.saturating_add(1)).map_err(|_| Error::Garbage("line too long"))?;
+        }
+        match recv(socket, spare_capacity(&mut line), RecvFlags::empty()) {
+            Ok((0, _)) => return Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) if line.len() > limit => return Err(Error::Garbage("line too long")),
+            Ok(_) => {
+                let received = line.get(before..).unwrap_or_default();
                 match received.iter().position(|byte| *byte == b'\n') {
                     Some(end) if end + 1 == received.len() => return Ok(line),
                     Some(_) => return Err(Error::Garbage("more than one line")),

@@ -10,21 +10,25 @@ pub fn authpriv(program: &str, text: &str) {
 /// The way to syslog, kept open. Only for a process that owns all of its file
 /// descriptors: in others somebody may close it and open something else there.
 #[derive(Debug)]
-pub struct Log(Option<UnixDatagram>);
+pub struct Log {
+    socket: Option<UnixDatagram>,
+    process: u32,
+}
 
 impl Log {
     /// Opens it. Without a descriptor to be had nothing is ever logged.
     #[must_use]
     pub fn open() -> Self {
         let socket = UnixDatagram::unbound().ok();
-        Self(socket.filter(|socket| socket.set_nonblocking(true).is_ok()))
+        let socket = socket.filter(|socket| socket.set_nonblocking(true).is_ok());
+        Self { socket, process: std::process::id() }
     }
 
     /// Writes `text` as authpriv.notice (RFC 3164 §4.1.1), if there is a log.
     /// Control characters are escaped, and the line is cut at 1,000 bytes.
     pub fn authpriv(&self, program: &str, text: &str) {
-        let Some(socket) = &self.0 else { return };
-        let mut line = format!("<85>{program}[{}]: {}", std::process::id(), escape(text));
+        let Some(socket) = &self.socket else { return };
+        let mut line = format!("<85>{program}[{}]: {}", self.process, escape(text));
         let end = (0..=line.len().min(1000)).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
         line.truncate(end);
         let _ = socket.send_to(line.as_bytes(), "/dev/log");
@@ -35,6 +39,9 @@ impl Log {
 /// that no name can forge a second line or speak to a terminal.
 #[must_use]
 pub fn escape(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned(); // as nearly every one
+    }
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control()

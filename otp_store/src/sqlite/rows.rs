@@ -118,17 +118,16 @@ pub(super) fn load(
     owner: &Owner,
     keys: &SealingKeys,
 ) -> Result<Option<(Before, Record)>, Error> {
-    let found = connection
-        .prepare_cached(LOAD)?
-        .query_row([owner.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, u32>(2)?, row.get::<_, Vec<u8>>(3)?))
-        })
-        .optional()?;
-    let Some((id, bytes, key, mac)) = found else { return Ok(None) };
-    if keys.record_mac(key, owner, &bytes)?.as_slice() != mac {
+    let mut statement = connection.prepare_cached(LOAD)?;
+    let mut rows = statement.query([owner.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    // Read where SQLite has it; a type that isn't ours is an error as any other.
+    let blob = |column| row.get_ref(column)?.as_blob().map_err(|_| Error::Damaged("a column's type"));
+    let (id, bytes, key, mac) = (row.get::<_, i64>(0)?, blob(1)?, row.get::<_, u32>(2)?, blob(3)?);
+    if keys.record_mac(key, owner, bytes)?.as_slice() != mac {
         return Err(Error::Damaged("a record was changed outside of oathgate"));
     }
-    let record = codec::decode(owner, &bytes, keys)?;
+    let record = codec::decode(owner, bytes, keys)?;
     Ok(Some((Before { id: Some(id), index: Index::of(&record) }, record)))
 }
 

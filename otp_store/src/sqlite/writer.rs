@@ -4,8 +4,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
@@ -50,8 +50,8 @@ pub(super) enum Job {
 }
 
 pub(super) struct Writer {
-    jobs: Mutex<Option<SyncSender<Job>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// What the writer's thread works with.
@@ -85,7 +85,7 @@ impl Writer {
         let teller = Builder::new().name("teller".to_owned()).spawn(move || tell(&told));
         let write = move || run(&mut desk, &waiting, &answers);
         let thread = teller.and_then(|_| Builder::new().name("writer".to_owned()).spawn(write)).ok();
-        Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(thread) }
+        Self { jobs: Some(jobs), thread }
     }
 
     pub(super) fn transact(&self, transaction: Transaction) -> Result<Answered, Error> {
@@ -99,16 +99,15 @@ impl Writer {
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), Error> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Closed)?;
-        jobs.send(job).map_err(|_| Error::Closed)
+        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or(Error::Closed)
     }
 }
 
 impl Drop for Writer {
     /// Waits for what is under way, so that SQLite closes its files in order.
     fn drop(&mut self) {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        self.jobs.take();
+        if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
@@ -128,7 +127,10 @@ fn run(desk: &mut Desk, waiting: &Receiver<Job>, teller: &Sender<Answers>) {
         }
         let (transactions, all): (Vec<_>, Vec<To>) = batch.into_iter().unzip();
         let mut told = Answers::new();
-        for (to, answer) in all.into_iter().zip(desk.answers(transactions)) {
+        for (to, kept) in all.into_iter().zip(desk.keep(transactions)) {
+            // The record is freed by whom it was made: another thread would have
+            // to wait for us each time, and we for it.
+            let answer = kept.map(Decided::answered);
             match to {
                 To::Waiting(waiting) => drop(waiting.send(answer)),
                 To::Then(then) => told.push((then, answer)),
@@ -168,15 +170,12 @@ fn next(desk: &Desk, waiting: &Receiver<Job>) -> Option<Job> {
 }
 
 impl Desk {
-    /// Decides a batch, remembers it, and answers each of its requests.
-    fn answers(&mut self, batch: Vec<Transaction>) -> Vec<Result<Answered, Error>> {
+    /// Decides a batch and remembers it; what was kept of each of its requests.
+    fn keep(&mut self, batch: Vec<Transaction>) -> Vec<Result<Decided, Error>> {
         let count = batch.len();
         if count == 0 {
             return vec![];
         }
-        let answered = |decided: Vec<Result<Decided, Error>>| -> Vec<Result<Answered, Error>> {
-            decided.into_iter().map(|decided| decided.map(Decided::answered)).collect()
-        };
         // Whatever was decided and not remembered lets nobody in.
         let nobody = |failure: &Error| {
             let text = failure.to_string();
@@ -189,11 +188,11 @@ impl Desk {
         let mut decided = Vec::with_capacity(count);
         let first = self.decide(batch, now, &mut decided);
         match first {
-            Ok(()) => answered(decided),
+            Ok(()) => decided,
             // The disk was full, and is no more: what was decided is written once more.
             Err(failure) if self.reserve.frees_for_store(&failure) => {
                 match self.transaction(|| self.write_again(&decided)) {
-                    Ok(()) if decided.len() == count => answered(decided),
+                    Ok(()) if decided.len() == count => decided,
                     Ok(()) => nobody(&failure),
                     Err(failure) => nobody(&failure),
                 }
