@@ -161,7 +161,8 @@ pub fn write_line(socket: &impl AsFd, line: &[u8], deadline: Instant) -> Result<
     Ok(())
 }
 
-/// Reads up to and with the first line break; what may follow it is an error.
+/// Reads up to and with the first line break; what comes together with it and
+/// belongs to a further line is an error.
 ///
 /// # Errors
 /// [`Error::Late`], [`Error::Broken`], or [`Error::Garbage`] for a line longer than `limit`.
@@ -235,7 +236,7 @@ pub fn timespec(span: Duration) -> Timespec {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader, Write};
-    use std::os::unix::net::UnixListener;
+    use std::os::unix::net::{UnixListener, UnixStream};
 
     use super::*;
     use crate::{Ask, LoginsOnly};
@@ -259,5 +260,32 @@ mod tests {
         let reply = SocketVerifier::new(&path, vec![own]).ask(&request, Instant::now() + DEADLINE).unwrap();
         assert_eq!(reply.outcome, Outcome::Pass {});
         verifier.join().unwrap();
+    }
+
+    #[test]
+    fn a_line_may_be_as_long_as_it_may_be() {
+        let soon = || Instant::now() + DEADLINE;
+        for length in [1, 2, 511, 512, 513, 1024, 1025, 5000] {
+            let line = [vec![b'x'; length - 1], vec![b'\n']].concat();
+            for limit in [length - 1, length, length + 1] {
+                let (one, other) = UnixStream::pair().unwrap();
+                write_line(&one, &line, soon()).unwrap();
+                let read = read_line(&other, limit, soon());
+                match limit < length {
+                    true => assert!(matches!(read, Err(Error::Garbage("line too long"))), "{length} of {limit}"),
+                    false => assert_eq!(*read.unwrap(), line, "{length} of {limit}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_a_line_is_an_error() {
+        for more in ["\n\n", "{}\n{", &format!("{}\n\n", "x".repeat(512))] {
+            let (one, other) = UnixStream::pair().unwrap();
+            write_line(&one, more.as_bytes(), Instant::now() + DEADLINE).unwrap();
+            let read = read_line(&other, 5000, Instant::now() + DEADLINE);
+            assert!(matches!(read, Err(Error::Garbage("more than one line"))), "{more:?}");
+        }
     }
 }
