@@ -45,8 +45,8 @@ pub const PUBLIC: Door = Door { root: false, connections: 128, connections_a_uid
 
 /// How long a peer may take to read its reply.
 const REPLY: Duration = Duration::from_secs(5);
-/// Workers that wait for connections; the others rest. Each connection wakes the
-/// one that has waited longest: with many, it would have to be woken each time.
+/// Workers that wait for connections; the others rest. A connection goes to the
+/// one that has waited longest, so with many of them each has to be woken first.
 const SPARE: usize = 2;
 /// How long they rest before they leave.
 const REST: Duration = Duration::from_secs(10);

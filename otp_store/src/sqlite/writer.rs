@@ -128,8 +128,8 @@ fn run(desk: &mut Desk, waiting: &Receiver<Job>, teller: &Sender<Answers>) {
         let (transactions, all): (Vec<_>, Vec<To>) = batch.into_iter().unzip();
         let mut told = Answers::new();
         for (to, kept) in all.into_iter().zip(desk.keep(transactions)) {
-            // The record is freed by whom it was made: another thread would have
-            // to wait for us each time, and we for it.
+            // The record goes here, where it was made: to free it, another thread
+            // would have to wait for our allocations, and they for it.
             let answer = kept.map(Decided::answered);
             match to {
                 To::Waiting(waiting) => drop(waiting.send(answer)),
