@@ -150,7 +150,7 @@ pub(super) fn load_nobody(connection: &Connection, keys: &SealingKeys) -> Result
 /// Writes a record, and where it is found.
 pub(super) fn save(connection: &Connection, before: &Before, record: &Record, keys: &SealingKeys) -> Result<(), Error> {
     let Some(id) = before.id else { return insert(connection, next_id(connection)?, &Row::of(record, keys)?) };
-    let Sealed { bytes, key, mac } = Sealed::of(record, keys)?;
+    let Content { bytes, key, mac } = Content::of(record, keys)?;
     let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
     let other_key = "UPDATE owner SET record = ?2, mac = ?4, sealing_key = ?3 WHERE id = ?1";
     // The index of the keys is written only where the key changes.
@@ -161,13 +161,13 @@ pub(super) fn save(connection: &Connection, before: &Before, record: &Record, ke
 }
 
 /// A record as it lies in its row.
-struct Sealed {
+struct Content {
     bytes: Vec<u8>,
     key: u32,
     mac: [u8; 32],
 }
 
-impl Sealed {
+impl Content {
     fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
         let (bytes, key) = (codec::encode(record, keys)?, keys.current());
         let mac = keys.record_mac(key, &record.owner, &bytes)?;
@@ -178,20 +178,20 @@ impl Sealed {
 /// A record of a new owner, ready to be written.
 pub(super) struct Row {
     owner: Owner,
-    sealed: Sealed,
+    content: Content,
     index: Index,
 }
 
 impl Row {
     /// Seals a record.
     pub(super) fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
-        Ok(Self { owner: record.owner.clone(), sealed: Sealed::of(record, keys)?, index: Index::of(record) })
+        Ok(Self { owner: record.owner.clone(), content: Content::of(record, keys)?, index: Index::of(record) })
     }
 }
 
 /// Writes the record of a new owner into the row with number `id`.
 pub(super) fn insert(connection: &Connection, id: i64, row: &Row) -> Result<(), Error> {
-    let Sealed { bytes, key, mac } = &row.sealed;
+    let Content { bytes, key, mac } = &row.content;
     connection
         .prepare_cached("INSERT INTO owner (id, name, record, sealing_key, mac) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id, row.owner.as_str(), bytes, key, &mac[..]])?;
