@@ -33,7 +33,7 @@ PLUGIN_LINK = -shared -Wl,--version-script=luks_unlock/plugin/token.map,--gc-sec
     $(addprefix -Wl$(comma)-u$(comma)cryptsetup_token_,buffer_free dump open open_pin validate version)
 comma := ,
 
-.PHONY: help demo test test-vm check bench fuzz soak build static token-plugin install clean
+.PHONY: help demo test test-vm check bench fuzz miri soak build static token-plugin install clean
 
 help:
 	@echo "make demo      a guided tour with a real sshd and ssh, on loopback"
@@ -42,6 +42,7 @@ help:
 	@echo "make bench     how fast it is, beside other modules (BENCH=--quick: a short look)"
 	@echo "make check     formatting, lints, documentation"
 	@echo "make fuzz      fuzz targets, FUZZ_SECONDS=20 each, two at a time"
+	@echo "make miri      undefined behaviour in the decision and below it (nightly: CARGO=\"cargo +nightly\")"
 	@echo "make soak      races and faults for SOAK_MINUTES=60, then FUZZ_SECONDS=600 each target"
 	@echo "make static    one tarball of static programs, for people without root"
 	@echo "make install   what was built, below PREFIX=$(PREFIX), as root"
@@ -97,6 +98,12 @@ test:
 fuzz:
 	@sh pkg/dependencies.sh fuzz
 	@CARGO="$(CARGO)" fuzz/run.sh
+
+# Miri is a part of nightly toolchains only. The tests read vectors from files, hence without isolation.
+miri:
+	@$(CARGO) miri --version >/dev/null 2>&1 || { echo "error: this toolchain has no miri" >&2; \
+	    echo "hint: rustup toolchain install nightly --component miri,rust-src; make miri CARGO=\"cargo +nightly\"" >&2; exit 1; }
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-strict-provenance" $(CARGO) miri test --locked -p otp_core
 
 soak:
 	@sh pkg/dependencies.sh test

@@ -116,7 +116,7 @@ fn factors(record: &Record) -> Vec<Option<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(400))]
 
     /// Also: what is refused as anything but wrong changes nothing, and no
     /// counter goes back; `play` looks at that in every test.

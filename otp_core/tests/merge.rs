@@ -96,7 +96,7 @@ fn assert_all_spent(make: impl Fn() -> Record, spent: &[Spent], at: impl Fn(Unix
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     /// Whichever of the two is the later one, and at whatever time somebody tries.
     #[test]

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+mod common;
+
 use std::path::Path;
 
 use otp_core::uri::{KeyUri, Kind, UriError};
@@ -124,6 +126,8 @@ fn uris() -> impl Strategy<Value = KeyUri> {
 }
 
 proptest! {
+    #![proptest_config(common::cases(256))]
+
     #[test]
     fn what_is_written_is_read_back(uri in uris()) {
         prop_assert_eq!(KeyUri::parse(&uri.format()), Ok(uri));
