@@ -82,13 +82,12 @@ struct StoredDoor<'a> {
     recent: Cow<'a, [UnixTime]>,
 }
 
-/// Hardly a record has more bytes.
-const USUAL: usize = 2048;
 const UNREADABLE: Error = Error::Damaged("a record can't be read");
 
-/// Writes a record, its secrets sealed anew with the newest key: so even a record
-/// that stays as it is gives the disk the same to do, whoever is refused.
-pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Error> {
+/// Writes a record into `bytes`, its secrets sealed anew with the newest key: so even
+/// a record that stays as it is gives the disk the same to do, whoever is refused.
+/// What was in `bytes` is lost.
+pub(crate) fn encode(record: &Record, keys: &SealingKeys, bytes: &mut Vec<u8>) -> Result<(), Error> {
     let owner = &record.owner;
     let stored = StoredRecord {
         credentials: all(&record.credentials, |c| credential::store(owner, c, keys))?,
@@ -99,9 +98,8 @@ pub(crate) fn encode(record: &Record, keys: &SealingKeys) -> Result<Vec<u8>, Err
         slot_key: record.slot_key.as_ref().map(|key| store_slot_key(owner, key, keys)).transpose()?,
         throttle: store_throttle(record.throttle),
     };
-    let mut bytes = Vec::with_capacity(USUAL);
-    serde_json::to_writer(&mut bytes, &stored).map_err(|_| Error::Damaged("a record can't be written"))?;
-    Ok(bytes)
+    bytes.clear();
+    serde_json::to_writer(bytes, &stored).map_err(|_| Error::Damaged("a record can't be written"))
 }
 
 /// Reads a record of `owner`.

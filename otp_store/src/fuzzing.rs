@@ -19,5 +19,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
 /// # Errors
 /// As for a record in a store.
 pub fn encode(record: &Record) -> Result<Vec<u8>, Error> {
-    codec::encode(record, &SealingKeys::known())
+    let mut bytes = Vec::new();
+    codec::encode(record, &SealingKeys::known(), &mut bytes)?;
+    Ok(bytes)
 }

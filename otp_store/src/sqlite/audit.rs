@@ -39,20 +39,31 @@ pub(super) fn write(connection: &Connection, row: &AuditRow) -> Result<(), Error
 fn insert(connection: &Connection, row: &AuditRow, count: u64, until: Option<UnixTime>) -> Result<(), Error> {
     let texts = [row.verdict, &row.reason, &row.account, &row.owner, &row.service, &row.key, &row.address, &row.tty];
     let bytes = texts.iter().map(|text| text.len()).sum::<usize>() + ROW;
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    // By numbers: SQLite looks a name up among all names, each time.
     connection
         .prepare_cached(
             "INSERT INTO audit (at, verdict, reason, account, owner, service, key, address, peer, claimed, count,
                                 until, tty, total)
-             VALUES (:at, :verdict, :reason, :account, :owner, :service, :key, :address, :peer, :claimed, :count,
-                     :until, :tty, :bytes + coalesce((SELECT total FROM audit ORDER BY id DESC LIMIT 1), 0))",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+                     ?12, ?13, ?14 + coalesce((SELECT total FROM audit ORDER BY id DESC LIMIT 1), 0))",
         )?
-        .execute(named_params! {
-            ":at": row.at.cast_signed(), ":verdict": row.verdict, ":reason": row.reason, ":account": row.account,
-            ":owner": row.owner, ":service": row.service, ":key": row.key, ":address": row.address,
-            ":peer": row.peer, ":claimed": row.claimed, ":count": count.cast_signed(),
-            ":until": until.map(u64::cast_signed), ":tty": row.tty,
-            ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
-        })?;
+        .execute(params![
+            row.at.cast_signed(),
+            row.verdict,
+            row.reason,
+            row.account,
+            row.owner,
+            row.service,
+            row.key,
+            row.address,
+            row.peer,
+            row.claimed,
+            count.cast_signed(),
+            until.map(u64::cast_signed),
+            row.tty,
+            bytes,
+        ])?;
     Ok(())
 }
 

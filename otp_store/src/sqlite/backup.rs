@@ -130,6 +130,7 @@ fn merge_all(
     back.execute_batch(
         "DELETE FROM owner WHERE EXISTS (SELECT 1 FROM bulk WHERE owner.id BETWEEN first AND last); DELETE FROM bulk;",
     )?;
+    let mut bytes = Vec::new();
     for owner in &owners {
         let (before, mut record) = rows::load(back, owner, keys)?.ok_or(Error::Damaged("an owner without a record"))?;
         let old = present.and_then(|present| present.record(owner));
@@ -137,13 +138,13 @@ fn merge_all(
         if let Some(present) = present {
             record.entries.retain(|entry| present.leaves(owner, entry));
         }
-        rows::save(back, &before.without_index(), &merge(old, record, now), keys)?;
+        rows::save(back, &before.without_index(), &merge(old, record, now), keys, &mut bytes)?;
     }
     let Some(present) = present else { return Ok(restored) };
     let in_back = |owner: &Owner| owners.binary_search_by(|each| each.as_str().cmp(owner.as_str())).is_ok();
     for owner in present.owners().into_iter().filter(|owner| !in_back(owner)) {
         if let Some(record) = present.record(&owner) {
-            rows::save(back, &Before::default(), &record, keys)?;
+            rows::save(back, &Before::default(), &record, keys, &mut bytes)?;
             restored.kept += 1;
         }
     }

@@ -130,7 +130,8 @@ impl Desk {
         let judged = (newcomer.judge)(record);
         let Arrival { record, audit } =
             judged.ok().flatten().ok_or(Error::Bulk("somebody's record was changed meanwhile; nobody was imported"))?;
-        rows::save(&self.connection, &before.unwrap_or_default(), &record, &self.keys)?;
+        let mut bytes = self.bytes.borrow_mut();
+        rows::save(&self.connection, &before.unwrap_or_default(), &record, &self.keys, &mut bytes)?;
         audit.iter().try_for_each(|row| audit::write(&self.connection, row))
     }
 

@@ -3,6 +3,7 @@
 mod audit;
 pub mod backup;
 mod bulk;
+mod checkpoint;
 mod identity;
 mod readers;
 mod report;
@@ -28,6 +29,7 @@ use crate::{
     Acceptances, Answered, AuditFilter, AuditRow, Error, Login, Report, SealingKeys, Store, Then, Transaction, place,
 };
 use bulk::SqliteBulk;
+use checkpoint::Checkpoints;
 use identity::Identity;
 use readers::{Reader, Readers};
 use requests::Requests;
@@ -106,14 +108,25 @@ impl SqliteStore {
             Journal::Wal => Reserve::open(path),
             Journal::Delete => Reserve::none(path),
         };
-        let connection = match prepared(path, journal) {
+        let mut connection = match prepared(path, journal) {
             Err(failure) if reserve.frees_for_store(&failure) => prepared(path, journal)?,
             other => other?,
         };
         identity.check()?;
         let (requests, bulk) = (RefCell::new(Requests::load(&connection)?), bulk::State::load(&connection)?);
-        let (own_keys, own_identity, failing) = (Arc::clone(&keys), Arc::clone(&identity), Cell::new(false));
-        let desk = Desk { connection, keys: own_keys, identity: own_identity, reserve, requests, bulk, failing, batch };
+        let checkpoints = Checkpoints::of(&mut connection, path.to_owned(), Arc::clone(&identity))?;
+        let desk = Desk {
+            checkpoints,
+            connection,
+            keys: Arc::clone(&keys),
+            identity: Arc::clone(&identity),
+            reserve,
+            requests,
+            bulk,
+            failing: Cell::new(false),
+            batch,
+            bytes: RefCell::default(),
+        };
         let (writer, readers) = (Writer::start(desk), Readers::default());
         Ok(Self { path: path.to_owned(), keys, identity, readers, writer, _lock: lock })
     }

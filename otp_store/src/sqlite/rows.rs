@@ -5,21 +5,34 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{Error, Login, SealingKeys, codec, nobody};
 
-/// A row of `owner` that isn't of a bulk which is still under way.
+/// The row of `owner` with that number isn't of a bulk which is still under way.
 macro_rules! is_in {
-    () => {
-        " AND NOT EXISTS (SELECT 1 FROM bulk WHERE owner.id BETWEEN first AND last)"
+    ($number:literal) => {
+        concat!(" AND NOT EXISTS (SELECT 1 FROM bulk WHERE ", $number, " BETWEEN first AND last)")
     };
 }
 
 // No joins: SQLite prepares one anew each time it is asked.
-const OWNER_OF: &str =
-    concat!("SELECT name FROM owner WHERE id = (SELECT owner FROM entry WHERE account = ?1 AND key = ?2)", is_in!());
+const OWNER_OF: &str = concat!(
+    "SELECT name FROM owner WHERE id = (SELECT owner FROM entry WHERE account = ?1 AND key = ?2)",
+    is_in!("owner.id")
+);
 const OWNER_OF_CREDENTIAL: &str =
-    concat!("SELECT name FROM owner WHERE id = (SELECT owner FROM credential WHERE id = ?1)", is_in!());
-const LOAD: &str = concat!("SELECT id, record, sealing_key, mac FROM owner WHERE name = ?1", is_in!());
+    concat!("SELECT name FROM owner WHERE id = (SELECT owner FROM credential WHERE id = ?1)", is_in!("owner.id"));
+/// The rows that an account's key and the account itself lead to. Both are looked
+/// up, whether a key needs the other or not: the same work for every login.
+const NUMBERS_OF: &str = concat!(
+    "SELECT (SELECT owner FROM entry WHERE account = ?1 AND key = ?2",
+    is_in!("entry.owner"),
+    "), (SELECT owner FROM entry WHERE account = ?1 AND key = ''",
+    is_in!("entry.owner"),
+    ")"
+);
+const NAME: &str = "SELECT name FROM owner WHERE id = ?1";
+const LOAD: &str = concat!("SELECT id, name, record, sealing_key, mac FROM owner WHERE name = ?1", is_in!("owner.id"));
+const LOAD_NUMBER: &str = "SELECT id, name, record, sealing_key, mac FROM owner WHERE id = ?1";
 /// What [`super::report`] looks at.
-pub(super) const RECORDS: &str = concat!("SELECT record FROM owner WHERE name <> ?1", is_in!());
+pub(super) const RECORDS: &str = concat!("SELECT record FROM owner WHERE name <> ?1", is_in!("owner.id"));
 
 fn owner_named(text: &str) -> Result<Owner, Error> {
     Owner::stored(text).map_err(|_| Error::Damaged("a name in a row"))
@@ -44,17 +57,28 @@ pub(super) fn owner_of(
 }
 
 pub(super) fn owner_of_login(connection: &Connection, login: &Login) -> Result<Option<Owner>, Error> {
-    // Looked up whether a key needs it or not: the same work for every login.
-    let unbound = owner_of(connection, &login.account, None)?;
-    let of_key = |key| Ok::<_, Error>(owner_of(connection, &login.account, Some(key))?.or_else(|| unbound.clone()));
-    let Some((first, others)) = login.keys.split_first() else { return Ok(unbound) };
-    let owner = of_key(first)?;
+    let Some(number) = number_of_login(connection, login)? else { return Ok(None) };
+    let mut statement = connection.prepare_cached(NAME)?;
+    statement.query_row([number], |row| row.get::<_, String>(0)).optional()?.map(|name| owner_named(&name)).transpose()
+}
+
+/// The number of the row that a login leads to; with several keys, the one that
+/// all of them lead to.
+fn number_of_login(connection: &Connection, login: &Login) -> Result<Option<i64>, Error> {
+    let mut statement = connection.prepare_cached(NUMBERS_OF)?;
+    let mut number_of = |key: Option<&Fingerprint>| {
+        let both = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+        let (of_key, unbound) = statement.query_row(params![login.account.as_str(), key_text(key)], both)?;
+        Ok::<_, Error>(of_key.or(unbound))
+    };
+    let Some((first, others)) = login.keys.split_first() else { return number_of(None) };
+    let number = number_of(Some(first))?;
     for key in others {
-        if of_key(key)? != owner {
+        if number_of(Some(key))? != number {
             return Ok(None);
         }
     }
-    Ok(owner)
+    Ok(number)
 }
 
 pub(super) fn owner_of_credential(connection: &Connection, id: &CredentialId) -> Result<Option<Owner>, Error> {
@@ -76,7 +100,7 @@ pub(super) fn owners(
         "SELECT name FROM owner
          WHERE name <> ?2 AND (?1 IS NULL OR id IN (SELECT owner FROM entry WHERE account = ?1))
                AND name > ?3",
-        is_in!(),
+        is_in!("owner.id"),
         " ORDER BY name LIMIT ?4",
     ))?;
     let (account, after) = (account.map(Account::as_str), after.map_or("", Owner::as_str));
@@ -86,8 +110,7 @@ pub(super) fn owners(
 }
 
 pub(super) fn knows(connection: &Connection, account: &Account) -> Result<bool, Error> {
-    let known = "SELECT 1 FROM entry WHERE account = ?1
-                 AND NOT EXISTS (SELECT 1 FROM bulk WHERE entry.owner BETWEEN first AND last)";
+    let known = concat!("SELECT 1 FROM entry WHERE account = ?1", is_in!("entry.owner"));
     Ok(connection.prepare_cached(known)?.exists([account.as_str()])?)
 }
 
@@ -118,16 +141,36 @@ pub(super) fn load(
     owner: &Owner,
     keys: &SealingKeys,
 ) -> Result<Option<(Before, Record)>, Error> {
-    let mut statement = connection.prepare_cached(LOAD)?;
-    let mut rows = statement.query([owner.as_str()])?;
+    read(connection.prepare_cached(LOAD)?.query([owner.as_str()])?, Some(owner), keys)
+}
+
+/// The same for whom a login leads to.
+pub(super) fn load_of_login(
+    connection: &Connection,
+    login: &Login,
+    keys: &SealingKeys,
+) -> Result<Option<(Before, Record)>, Error> {
+    let Some(number) = number_of_login(connection, login)? else { return Ok(None) };
+    read(connection.prepare_cached(LOAD_NUMBER)?.query([number])?, None, keys)
+}
+
+/// Reads the one row there is: of `owner`, or of whom it names.
+fn read(
+    mut rows: rusqlite::Rows<'_>,
+    owner: Option<&Owner>,
+    keys: &SealingKeys,
+) -> Result<Option<(Before, Record)>, Error> {
     let Some(row) = rows.next()? else { return Ok(None) };
     // Read where SQLite has it; a type that isn't ours is an error as any other.
-    let blob = |column| row.get_ref(column)?.as_blob().map_err(|_| Error::Damaged("a column's type"));
-    let (id, bytes, key, mac) = (row.get::<_, i64>(0)?, blob(1)?, row.get::<_, u32>(2)?, blob(3)?);
-    if keys.record_mac(key, owner, bytes)?.as_slice() != mac {
+    let a_type = |_| Error::Damaged("a column's type");
+    let blob = |column| row.get_ref(column)?.as_blob().map_err(a_type);
+    let (id, bytes, key, mac) = (row.get::<_, i64>(0)?, blob(2)?, row.get::<_, u32>(3)?, blob(4)?);
+    let named = || owner_named(row.get_ref(1)?.as_str().map_err(a_type)?);
+    let owner = owner.cloned().map_or_else(named, Ok)?;
+    if keys.record_mac(key, &owner, bytes)?.as_slice() != mac {
         return Err(Error::Damaged("a record was changed outside of oathgate"));
     }
-    let record = codec::decode(owner, bytes, keys)?;
+    let record = codec::decode(&owner, bytes, keys)?;
     Ok(Some((Before { id: Some(id), index: Index::of(&record) }, record)))
 }
 
@@ -147,55 +190,66 @@ pub(super) fn load_nobody(connection: &Connection, keys: &SealingKeys) -> Result
     }
 }
 
-/// Writes a record, and where it is found.
-pub(super) fn save(connection: &Connection, before: &Before, record: &Record, keys: &SealingKeys) -> Result<(), Error> {
+/// Writes a record, and where it is found. In `bytes` it is put together: with a
+/// piece of memory of that size for each record, glibc would tidy up all small ones
+/// each time (malloc_consolidate), a tenth of a verdict.
+pub(super) fn save(
+    connection: &Connection,
+    before: &Before,
+    record: &Record,
+    keys: &SealingKeys,
+    bytes: &mut Vec<u8>,
+) -> Result<(), Error> {
     let Some(id) = before.id else { return insert(connection, next_id(connection)?, &Row::of(record, keys)?) };
-    let Content { bytes, key, mac } = Content::of(record, keys)?;
+    let Seal { key, mac } = Seal::of(record, keys, bytes)?;
     let same_key = "UPDATE owner SET record = ?2, mac = ?4 WHERE id = ?1 AND sealing_key = ?3";
     let other_key = "UPDATE owner SET record = ?2, mac = ?4, sealing_key = ?3 WHERE id = ?1";
     // The index of the keys is written only where the key changes.
-    if connection.prepare_cached(same_key)?.execute(params![id, bytes, key, &mac[..]])? == 0 {
-        connection.prepare_cached(other_key)?.execute(params![id, bytes, key, &mac[..]])?;
+    if connection.prepare_cached(same_key)?.execute(params![id, bytes.as_slice(), key, &mac[..]])? == 0 {
+        connection.prepare_cached(other_key)?.execute(params![id, bytes.as_slice(), key, &mac[..]])?;
     }
     if before.index.is_of(record) { Ok(()) } else { Index::of(record).replace(connection, id, &before.index) }
 }
 
-/// A record as it lies in its row.
-struct Content {
-    bytes: Vec<u8>,
+/// What a record's bytes are kept with: the number of the sealing key, and the MAC.
+struct Seal {
     key: u32,
     mac: [u8; 32],
 }
 
-impl Content {
-    fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
-        let (bytes, key) = (codec::encode(record, keys)?, keys.current());
-        let mac = keys.record_mac(key, &record.owner, &bytes)?;
-        Ok(Self { bytes, key, mac })
+impl Seal {
+    /// Writes a record into `bytes`.
+    fn of(record: &Record, keys: &SealingKeys, bytes: &mut Vec<u8>) -> Result<Self, Error> {
+        codec::encode(record, keys, bytes)?;
+        let key = keys.current();
+        Ok(Self { key, mac: keys.record_mac(key, &record.owner, bytes)? })
     }
 }
 
 /// A record of a new owner, ready to be written.
 pub(super) struct Row {
     owner: Owner,
-    content: Content,
+    bytes: Vec<u8>,
+    seal: Seal,
     index: Index,
 }
 
 impl Row {
     /// Seals a record.
     pub(super) fn of(record: &Record, keys: &SealingKeys) -> Result<Self, Error> {
-        Ok(Self { owner: record.owner.clone(), content: Content::of(record, keys)?, index: Index::of(record) })
+        let mut bytes = Vec::new();
+        let seal = Seal::of(record, keys, &mut bytes)?;
+        Ok(Self { owner: record.owner.clone(), bytes, seal, index: Index::of(record) })
     }
 }
 
 /// Writes the record of a new owner into the row with number `id`.
 pub(super) fn insert(connection: &Connection, id: i64, row: &Row) -> Result<(), Error> {
-    let Content { bytes, key, mac } = &row.content;
+    let Row { owner, bytes, seal: Seal { key, mac }, index } = row;
     connection
         .prepare_cached("INSERT INTO owner (id, name, record, sealing_key, mac) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id, row.owner.as_str(), bytes, key, &mac[..]])?;
-    row.index.replace(connection, id, &Index::default())
+        .execute(params![id, owner.as_str(), bytes, key, &mac[..]])?;
+    index.replace(connection, id, &Index::default())
 }
 
 /// The number of the next row: beyond those that a bulk has taken.
@@ -256,6 +310,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use rusqlite::StatementStatus::RePrepare;
+    use rusqlite::types::Type;
 
     use super::*;
     use crate::sqlite::schema;
@@ -268,12 +323,17 @@ mod tests {
         let rows = "INSERT INTO owner VALUES (1, 'a', x'00', 1, x'00'); INSERT INTO entry VALUES ('a', 'a', 1);
                     INSERT INTO credential VALUES ('a', 1);";
         connection.execute_batch(rows).unwrap();
-        for statement in [OWNER_OF, OWNER_OF_CREDENTIAL, LOAD] {
+        let names = [OWNER_OF, OWNER_OF_CREDENTIAL, NUMBERS_OF, LOAD].map(|statement| (statement, ["a", "b", "c"]));
+        let numbers = [NAME, LOAD_NUMBER].map(|statement| (statement, ["1", "2", "3"]));
+        for (statement, values) in names.into_iter().chain(numbers) {
             let cached = || connection.prepare_cached(statement).unwrap();
-            for value in ["a", "b", "c"] {
+            for value in values {
                 let mut statement = cached();
                 let values = vec![value; statement.parameter_count()];
-                assert_eq!(statement.exists(rusqlite::params_from_iter(values)).unwrap(), value == "a");
+                let found =
+                    statement.query_row(rusqlite::params_from_iter(values), |row| Ok(row.get_ref(0)?.data_type()));
+                let found = found.optional().unwrap().is_some_and(|first| first != Type::Null);
+                assert_eq!(found, value == "a" || value == "1");
             }
             assert_eq!(cached().get_status(RePrepare), 0);
         }

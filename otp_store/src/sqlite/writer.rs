@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::audit;
 use super::bulk::{self, Order};
+use super::checkpoint::Checkpoints;
 use super::identity::Identity;
 use super::requests::Requests;
 use super::rows::{self, Before};
@@ -56,6 +57,8 @@ pub(super) struct Writer {
 
 /// What the writer's thread works with.
 pub(super) struct Desk {
+    /// Ends before the connection is closed.
+    pub(super) checkpoints: Checkpoints,
     pub(super) connection: Connection,
     pub(super) keys: Arc<SealingKeys>,
     pub(super) identity: Arc<Identity>,
@@ -66,6 +69,8 @@ pub(super) struct Desk {
     pub(super) failing: Cell<bool>,
     /// At most so many requests in one commit.
     pub(super) batch: usize,
+    /// Where records are put together.
+    pub(super) bytes: RefCell<Vec<u8>>,
 }
 
 /// A request that was decided, to be written.
@@ -142,6 +147,7 @@ fn run(desk: &mut Desk, waiting: &Receiver<Job>, teller: &Sender<Answers>) {
         if let Some((slice, reply)) = slice {
             let _ = reply.send(desk.slice(slice));
         }
+        desk.checkpoints.go_on(&desk.connection);
         desk.reserve.refill();
         desk.failing.set(false);
     }
@@ -282,15 +288,19 @@ impl Desk {
         if let Some(answer) = self.requests.borrow().answered(&self.connection, &mark, now)? {
             return Ok(Decided::Before(answer));
         }
-        let owner = match whose {
-            Whose::Owner(owner) => Some(owner),
-            Whose::Login(login) => rows::owner_of_login(&self.connection, &login)?,
+        let (before, record) = match whose {
+            Whose::Owner(owner) => {
+                let found = rows::load(&self.connection, &owner, &self.keys)?;
+                if found.is_none() {
+                    bulk::check_free(&self.connection, &owner)?;
+                }
+                found.unzip()
+            }
+            Whose::Login(login) => match rows::load_of_login(&self.connection, &login, &self.keys)? {
+                None => return self.judge_nobody(mark, now, change),
+                found => found.unzip(),
+            },
         };
-        let Some(owner) = owner else { return self.judge_nobody(mark, now, change) };
-        let (before, record) = rows::load(&self.connection, &owner, &self.keys)?.unzip();
-        if record.is_none() {
-            bulk::check_free(&self.connection, &owner)?;
-        }
         Ok(Decided::Now { mark, before: before.unwrap_or_default(), now, change: change(record) })
     }
 
@@ -305,7 +315,7 @@ impl Desk {
         let Decided::Now { mark, before, now, change } = decided else { return Ok(()) };
         let connection = &self.connection;
         if let Some(record) = &change.record {
-            rows::save(connection, before, record, &self.keys)?;
+            rows::save(connection, before, record, &self.keys, &mut self.bytes.borrow_mut())?;
         }
         for row in &change.audit {
             audit::write(connection, row)?;
