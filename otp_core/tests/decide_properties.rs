@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+#[path = "common/cases.rs"]
+mod cases;
 mod common;
 
 use std::collections::HashSet;
@@ -117,7 +119,7 @@ fn factors(record: &Record) -> Vec<Option<u64>> {
 }
 
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(cases::cases(400))]
 
     /// Also: what is refused as anything but wrong changes nothing, and no
     /// counter goes back; `play` looks at that in every test.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+#[path = "common/cases.rs"]
+mod cases;
 mod common;
 
 use common::*;
@@ -96,7 +98,7 @@ fn assert_all_spent(make: impl Fn() -> Record, spent: &[Spent], at: impl Fn(Unix
 }
 
 proptest! {
-    #![proptest_config(cases(60))]
+    #![proptest_config(cases::cases(60))]
 
     /// Whichever of the two is the later one, and at whatever time somebody tries.
     #[test]

@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
-mod common;
+#[path = "common/cases.rs"]
+mod cases;
 
 use std::path::Path;
 
@@ -126,7 +127,7 @@ fn uris() -> impl Strategy<Value = KeyUri> {
 }
 
 proptest! {
-    #![proptest_config(common::cases(256))]
+    #![proptest_config(cases::cases(256))]
 
     #[test]
     fn what_is_written_is_read_back(uri in uris()) {

@@ -11,18 +11,12 @@ use otp_core::{
     Account, Admission, Algorithm, Attempt, Credential, CredentialId, Digits, Entry, Factor, Fingerprint, Input,
     Limits, Period, Policy, Record, Secret, State, UnixTime, Verdict, admit, decide, otp,
 };
-use proptest::test_runner::Config;
 
 pub const NOW: UnixTime = 1_700_000_010;
 pub const SALT: Salt = Salt([7; 16]);
 pub const OLD_SALT: Salt = Salt([8; 16]);
 pub const SCRATCH: &str = "ABCD-EFGH-IJKL-2345";
 pub const OLD_SCRATCH: &str = "12345678";
-
-/// So many random cases; two in Miri, where a code takes as long as thousands here.
-pub fn cases(usual: u32) -> Config {
-    Config { cases: if cfg!(miri) { 2 } else { usual }, failure_persistence: None, ..Config::default() }
-}
 
 pub fn account(name: &str) -> Account {
     name.parse().unwrap()
