@@ -19,6 +19,7 @@ fn line(folder: &Path, name: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs ssh-keygen")]
 fn as_ssh_keygen_prints_them() {
     if Command::new("ssh-keygen").arg("-?").output().is_err() {
         eprintln!("skipped: no ssh-keygen here");
@@ -66,6 +67,7 @@ fn last_field(blob: &[u8], fields: usize) -> Vec<u8> {
 /// Public halves as PROTOCOL.u2f has them: those of other keys, with the
 /// application behind them. No token is needed for them.
 #[test]
+#[cfg_attr(miri, ignore = "runs ssh-keygen")]
 fn fido_keys_and_their_certificates() {
     if Command::new("ssh-keygen").arg("-?").output().is_err() {
         eprintln!("skipped: no ssh-keygen here");
