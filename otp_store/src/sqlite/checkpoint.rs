@@ -6,7 +6,7 @@
 //! next commit (sqlite.org/wal.html, section 2.1: a log with frames that are not
 //! in the database yet can only grow).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -97,9 +97,10 @@ impl Checkpoints {
     /// grow too long.
     fn is_under_way(&mut self, pages: i64) -> bool {
         let Some(copier) = &self.copier else { return false };
-        let ended = match pages < self.due + MEANWHILE {
-            true => copier.done.try_recv(),
-            false => copier.done.recv().map_err(|_| TryRecvError::Disconnected),
+        let ended = if pages < self.due + MEANWHILE {
+            copier.done.try_recv()
+        } else {
+            copier.done.recv().map_err(|_| TryRecvError::Disconnected)
         };
         match ended {
             Ok(()) => self.under_way = false,
@@ -129,7 +130,8 @@ impl Drop for Copier {
     }
 }
 
-fn copier(path: &std::path::Path, identity: &Identity, pages: &AtomicI64, begin: &Receiver<()>, done: &SyncSender<()>) {
+/// The thread's work. Where it can't begin, the writer copies everything itself.
+fn copier(path: &Path, identity: &Identity, pages: &AtomicI64, begin: &Receiver<()>, done: &SyncSender<()>) {
     let Ok(connection) = identity.check().and_then(|()| connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)) else {
         return;
     };
@@ -158,8 +160,6 @@ fn copy(connection: &Connection) -> Result<(i64, i64), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     struct Log {

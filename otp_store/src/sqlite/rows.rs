@@ -190,9 +190,9 @@ pub(super) fn load_nobody(connection: &Connection, keys: &SealingKeys) -> Result
     }
 }
 
-/// Writes a record, and where it is found. In `bytes` it is put together: with a
-/// piece of memory of that size for each record, glibc would tidy up all small ones
-/// each time (malloc_consolidate), a tenth of a verdict.
+/// Writes a record, and where it is found. In `bytes` it is put together: were that
+/// asked for anew each time, glibc would each time tidy up all the small pieces of
+/// memory (malloc_consolidate).
 pub(super) fn save(
     connection: &Connection,
     before: &Before,
