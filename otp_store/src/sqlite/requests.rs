@@ -10,21 +10,28 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{Error, Mark, REPEAT_SECONDS};
 
-/// At most so many are forgotten in one commit: more than come in one
+/// At most so many rows are removed in one commit: more than come in one
 /// ([`super::writer::BATCH`]), and few enough that nobody's answer waits for it.
 const STEP: i64 = 128;
 
 /// Where the requests of the last seconds are.
 #[derive(Default)]
 pub(super) struct Requests {
-    /// By their ids: their row, and when they came.
-    rows: HashMap<[u8; 16], (i64, u64)>,
+    /// In the order in which they came, so that a whole second is forgotten at once.
+    seconds: VecDeque<Second>,
     /// The newest row.
     newest: i64,
-    /// Up to this row they are forgotten.
-    forgotten: i64,
-    /// Seconds in which requests came, and the newest row of each.
-    seconds: VecDeque<(u64, i64)>,
+    /// The rows up to this one are removed.
+    removed: i64,
+}
+
+/// The requests of one second.
+struct Second {
+    at: u64,
+    /// The first of their rows.
+    first: i64,
+    /// By their ids, how far after the first each one's row is.
+    rows: HashMap<[u8; 16], u32>,
 }
 
 impl Requests {
@@ -36,25 +43,35 @@ impl Requests {
         for row in statement.query_map([], row)? {
             let (number, id, at) = row?;
             if requests.seconds.is_empty() {
-                requests.forgotten = i64::saturating_sub(number, 1);
+                requests.removed = i64::saturating_sub(number, 1);
             }
-            requests.add(number, id, at);
+            requests.add(number, id, at)?;
         }
         Ok(requests)
     }
 
-    fn add(&mut self, number: i64, id: [u8; 16], at: u64) {
-        self.rows.insert(id, (number, at));
-        self.newest = number;
-        match self.seconds.back_mut() {
-            Some((second, newest)) if *second == at => *newest = number,
-            _ => self.seconds.push_back((at, number)),
+    fn add(&mut self, number: i64, id: [u8; 16], at: u64) -> Result<(), Error> {
+        // One that came late, when the next second had begun, counts in that.
+        if self.seconds.back().is_none_or(|second| second.at != at && second.at != at.saturating_add(1)) {
+            self.seconds.push_back(Second { at, first: number, rows: HashMap::new() });
         }
+        if let Some(second) = self.seconds.back_mut() {
+            let after = number.checked_sub(second.first).and_then(|after| u32::try_from(after).ok());
+            second.rows.insert(id, after.ok_or(Error::Damaged("the rows of requests"))?);
+        }
+        self.newest = number;
+        Ok(())
+    }
+
+    /// The row of a request that is answered again at `now`.
+    fn row(&self, id: &[u8; 16], now: u64) -> Option<i64> {
+        let mut recent = self.seconds.iter().rev().filter(|second| is_recent(second.at, now));
+        recent.find_map(|second| Some(second.first + i64::from(*second.rows.get(id)?)))
     }
 
     /// The answer that was given to this request before.
     pub(super) fn answered(&self, connection: &Connection, mark: &Mark, now: u64) -> Result<Option<Vec<u8>>, Error> {
-        let Some((number, _)) = self.rows.get(&mark.id).filter(|(_, at)| is_recent(*at, now)) else { return Ok(None) };
+        let Some(number) = self.row(&mark.id, now) else { return Ok(None) };
         let found = connection
             .prepare_cached("SELECT uid, digest, answer FROM request WHERE number = ?1 AND id = ?2")?
             .query_row(params![number, &mark.id[..]], |row| {
@@ -81,28 +98,20 @@ impl Requests {
                 "INSERT INTO request (number, id, uid, digest, at, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![number, &mark.id[..], mark.uid, &mark.digest[..], now.cast_signed(), answer])?;
-        self.add(number, mark.id, now);
-        Ok(())
+        self.add(number, mark.id, now)
     }
 
-    /// Forgets requests that need no answer any more, [`STEP`] at most.
+    /// Forgets requests that need no answer any more. Of their rows, [`STEP`] are
+    /// removed at most.
     pub(super) fn forget(&mut self, connection: &Connection, now: u64) -> Result<(), Error> {
-        let Some((at, last)) = self.seconds.front().copied() else { return Ok(()) };
-        if is_recent(at, now) {
-            return Ok(());
-        }
-        let until = last.min(self.forgotten.saturating_add(STEP));
-        let mut delete = connection.prepare_cached("DELETE FROM request WHERE number <= ?1 RETURNING id, number")?;
-        for row in delete.query_map([until], |row| Ok((row.get(0)?, row.get(1)?)))? {
-            let (id, number): ([u8; 16], i64) = row?;
-            // It may have come again since, and have a newer row.
-            if self.rows.get(&id).is_some_and(|(newest, _)| *newest == number) {
-                self.rows.remove(&id);
-            }
-        }
-        self.forgotten = until;
-        if until == last {
+        while self.seconds.front().is_some_and(|second| !is_recent(second.at, now)) {
             self.seconds.pop_front();
+        }
+        let last = self.seconds.front().map_or(self.newest, |second| second.first.saturating_sub(1));
+        if self.removed < last {
+            let until = last.min(self.removed.saturating_add(STEP));
+            connection.prepare_cached("DELETE FROM request WHERE number <= ?1")?.execute([until])?;
+            self.removed = until;
         }
         Ok(())
     }
@@ -143,15 +152,18 @@ mod tests {
         assert_eq!(requests.answered(&connection, &mark(5), 110).unwrap(), None);
         requests.remember(&connection, &mark(5), 110, b"another").unwrap();
         // Of the first second, and never more than a step; then of the next one.
-        for (now, left) in [(110, 301 - 128), (110, 101), (110, 101), (111, 1), (119, 1)] {
+        let mut lengths = |now| {
             requests.forget(&connection, now).unwrap();
-            assert_eq!((rows(&connection), requests.rows.len()), (left, usize::try_from(left).unwrap()), "at {now}");
+            (rows(&connection), requests.seconds.iter().map(|second| second.rows.len()).sum::<usize>())
+        };
+        for (now, left) in [(110, (173, 101)), (110, (101, 101)), (110, (101, 101)), (111, (1, 1)), (119, (1, 1))] {
+            assert_eq!(lengths(now), left, "at {now}");
         }
         assert_eq!(requests.answered(&connection, &mark(5), 119).unwrap().as_deref(), Some(&b"another"[..]));
         // The same after a restart.
         let mut loaded = Requests::load(&connection).unwrap();
         assert_eq!(loaded.answered(&connection, &mark(5), 119).unwrap().as_deref(), Some(&b"another"[..]));
         loaded.forget(&connection, 120).unwrap();
-        assert_eq!((rows(&connection), loaded.rows.len(), loaded.seconds.len()), (0, 0, 0));
+        assert_eq!((rows(&connection), loaded.seconds.len()), (0, 0));
     }
 }
