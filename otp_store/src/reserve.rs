@@ -11,7 +11,7 @@ use rustix::fs::{FallocateFlags, OFlags, fallocate, fstatvfs};
 
 use crate::Error;
 
-/// Bytes that are kept: more than 1,000 logins and the longest write-ahead log take.
+/// Bytes that are kept: twice what 1,000 logins and the longest write-ahead log take.
 pub const RESERVE: u64 = 16 * 1024 * 1024;
 /// Bytes that are given up at once. Not all: whoever filled the disk may go on.
 const STEP: u64 = 4 * 1024 * 1024;

@@ -18,12 +18,11 @@ use super::identity::Identity;
 use super::{Journal, connect, schema};
 use crate::Error;
 
-/// Pages in the log with which a checkpoint begins: 8 MB. Pages that change often are
-/// copied once for all their commits, so the longer the log, the less there is to do.
-const PAGES: i64 = 2000;
+/// Pages in the log with which a checkpoint begins (as SQLite's default).
+const PAGES: i64 = 1000;
 /// Pages that may come meanwhile; then the writer waits, so that the log never
 /// needs more than a part of the reserve.
-const MEANWHILE: i64 = 1000;
+const MEANWHILE: i64 = 500;
 /// So few pages are left to the writer,
 const FEW: i64 = 100;
 /// or what has come after so many rounds.
