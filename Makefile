@@ -41,7 +41,7 @@ help:
 	@echo "make test-vm   real units and disks in a virtual machine (SCENARIO=units: one; --shell: look around)"
 	@echo "make bench     how fast it is, beside other modules (BENCH=--quick: a short look)"
 	@echo "make check     formatting, lints, documentation"
-	@echo "make fuzz      fuzz targets, FUZZ_SECONDS=20 each, two at a time"
+	@echo "make fuzz      fuzz targets, FUZZ_SECONDS=20 each, two at a time; other inputs each time"
 	@echo "make miri      undefined behaviour in the decision and below it (nightly: CARGO=\"cargo +nightly\")"
 	@echo "make soak      races and faults for SOAK_MINUTES=60, then FUZZ_SECONDS=600 each target"
 	@echo "make static    one tarball of static programs, for people without root"
@@ -92,7 +92,7 @@ test:
 	$(CARGO) build --locked --release $(PROGRAMS)
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace --no-fail-fast
-	$(MAKE) fuzz
+	FUZZ_SEED=1 $(MAKE) fuzz
 
 # Other flags than everything else, hence a workspace of its own.
 fuzz:

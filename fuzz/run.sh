@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the fuzz targets and runs them from their seeds, FUZZ_JOBS at a time,
 # FUZZ_SECONDS each. Prints one line a target; the input that breaks one is left
-# in fuzz/crashes.
+# in fuzz/crashes. With a FUZZ_SEED the same inputs are tried in each run, else
+# others.
 #
 #   fuzz/run.sh [TARGET...]
 set -eu
@@ -22,11 +23,12 @@ longest() {
 }
 
 run() {
-    corpus=$out/corpus/$1 log=$out/corpus/$1.log
-    mkdir -p "$corpus" crashes
+    corpus=$out/corpus${FUZZ_SEED:+-$FUZZ_SEED}/$1 log=$out/corpus/$1.log
+    # What was found in earlier runs is kept, but where the same is to be tried again.
+    [ -z "${FUZZ_SEED:-}" ] || rm -rf "$corpus"
+    mkdir -p "$corpus" "$out/corpus" crashes
     code=0
-    # What was found in earlier runs is kept in the first folder.
-    "$(ls "$out"/*/release/"$1")" "$corpus" "seeds/$1" -artifact_prefix="crashes/$1-" -max_total_time="$seconds" \
+    "$(ls "$out"/*/release/"$1")" "$corpus" "seeds/$1" -artifact_prefix="crashes/$1-" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" \
         -max_len="$(longest "$1")" -rss_limit_mb=512 -timeout=10 -print_final_stats=1 >"$log" 2>&1 || code=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     cover=$(sed -n 's/^#.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)

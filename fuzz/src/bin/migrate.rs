@@ -13,6 +13,7 @@ mod options;
 use std::ffi::{CStr, CString};
 
 use libfuzzer_sys::fuzz_target;
+use options::{Nullok, Options, Require};
 use stack::{Module, Stack, translate};
 
 const MODULES: [(Module, &str); 2] =
@@ -39,7 +40,7 @@ fn code(line: &str) -> &str {
 }
 
 /// Our module shuts the door where it finds an option that it does not know.
-fn obeyed(mut text: &str) {
+fn obeyed(mut text: &str) -> Options {
     let mut words = Vec::new();
     while !text.trim_start().is_empty() {
         text = text.trim_start();
@@ -51,7 +52,7 @@ fn obeyed(mut text: &str) {
         text = rest;
     }
     let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
-    options::Options::parse(&words).expect("what migrate writes is obeyed");
+    Options::parse(&words).expect("what migrate writes is obeyed")
 }
 
 /// Only lines of the module change: in front of it and behind its options nothing does.
@@ -67,11 +68,12 @@ fn same_but_for(before: &str, stack: &Stack, file: &str, sshd: bool) {
     let mut nullok = false;
     for (old, new) in changed() {
         assert!(code(old).contains(file) && !code(new).contains(file));
-        let (front, options) = code(new).split_once("pam_oathgate.so").expect("ours is in its place");
+        let (front, rest) = code(new).split_once("pam_oathgate.so").expect("ours is in its place");
         assert!(old.starts_with(front));
-        nullok |= options.split_whitespace().any(|word| word == "nullok");
-        assert_eq!(options.trim_end().ends_with(" require_publickey=no"), sshd);
-        obeyed(options);
+        // As our module reads them: in a prompt, these words are no options.
+        let obeyed = obeyed(rest);
+        nullok |= obeyed.nullok == Nullok::On;
+        assert_eq!(obeyed.require_publickey, if sshd { Require::No } else { Require::Auto });
         assert_eq!(old.split_once('#').map(|(_, rest)| rest), new.split_once('#').map(|(_, rest)| rest));
     }
     assert_eq!(stack.nullok, nullok);
