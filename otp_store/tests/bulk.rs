@@ -122,6 +122,21 @@ fn what_is_given_up_leaves_nothing() {
     assert_eq!(counted(&store).0, 11);
 }
 
+/// Nobody asks for anything meanwhile, and the write-ahead log is copied all the same.
+#[test]
+fn what_is_cleared_away_does_not_fill_the_disk() {
+    let place = Place::new();
+    let store = with_alice(&place);
+    let mut bulk = store.bulk().unwrap();
+    for slice in 0..30 {
+        bulk.add(newcomers(slice * 300..slice * 300 + 300)).unwrap();
+    }
+    drop(bulk);
+    cleared(&place);
+    let log = std::fs::metadata(place.folder.path().join("store.db-wal")).unwrap().len();
+    assert!(log < 8 << 20, "{log} bytes");
+}
+
 #[test]
 fn a_bulk_that_its_verifier_did_not_outlive_leaves_nothing() {
     let place = Place::new();

@@ -317,3 +317,26 @@ fn a_migration_that_was_cut_short_is_made_again() {
     fs::write(place.db().with_extension("schema-1.db"), b"half a copy").unwrap();
     assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 4);
 }
+
+/// Until then, what was committed can't be copied out of the write-ahead log.
+#[test]
+fn the_log_is_short_again_when_a_long_reading_ends() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    put(&store, 0, record(Factor::Hotp { next: 0 })).unwrap();
+    let long = "x".repeat(4000);
+    let write = |number| {
+        let audit = |_| AuditRow { at: NOW, verdict: "change", reason: long.clone(), ..AuditRow::default() };
+        let change = Change { record: None, audit: (0..100).map(audit).collect(), answer: vec![] };
+        let whose = Whose::Owner(alice());
+        store.transact(Transaction { mark: mark(number), whose, now: NOW, change: Box::new(|_| change) }).unwrap();
+        fs::metadata(place.folder.path().join("store.db-wal")).unwrap().len()
+    };
+    let reader = rusqlite::Connection::open(place.db()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM owner").unwrap();
+    let grown = (1..100).map(write).find(|log| *log > 20_000_000);
+    assert!(grown.is_some(), "the reader holds the log");
+    drop(reader);
+    let shortened = (100..200).map(write).find(|log| *log <= 8_000_000);
+    assert!(shortened.is_some(), "{} bytes stay", write(200));
+}

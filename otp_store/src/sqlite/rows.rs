@@ -1,7 +1,7 @@
 //! Records and requests: rows in, rows out.
 
 use otp_core::{Account, CredentialId, Fingerprint, Owner, Record};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use crate::{Error, Login, SealingKeys, codec, nobody};
 
@@ -34,8 +34,24 @@ const LOAD_NUMBER: &str = "SELECT id, name, record, sealing_key, mac FROM owner 
 /// What [`super::report`] looks at.
 pub(super) const RECORDS: &str = concat!("SELECT record FROM owner WHERE name <> ?1", is_in!("owner.id"));
 
+/// All owners, in the order of the index of their names.
+const OWNERS: &str =
+    concat!("SELECT name FROM owner WHERE name > ?1 AND name <> ?2", is_in!("owner.id"), " ORDER BY name LIMIT ?3");
+/// Those of an account. The signs keep SQLite from going through all names for it.
+const OWNERS_OF: &str = concat!(
+    "SELECT name FROM owner WHERE id IN (SELECT owner FROM entry WHERE account = ?4) AND +name > ?1 AND +name <> ?2",
+    is_in!("owner.id"),
+    " ORDER BY +name LIMIT ?3"
+);
+
 fn owner_named(text: &str) -> Result<Owner, Error> {
     Owner::stored(text).map_err(|_| Error::Damaged("a name in a row"))
+}
+
+fn one_owner(connection: &Connection, sql: &str, params: impl Params) -> Result<Option<Owner>, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let name: Option<String> = statement.query_row(params, |row| row.get(0)).optional()?;
+    name.map(|name| owner_named(&name)).transpose()
 }
 
 /// The key column: empty for no key.
@@ -48,18 +64,12 @@ pub(super) fn owner_of(
     account: &Account,
     key: Option<&Fingerprint>,
 ) -> Result<Option<Owner>, Error> {
-    connection
-        .prepare_cached(OWNER_OF)?
-        .query_row(params![account.as_str(), key_text(key)], |row| row.get::<_, String>(0))
-        .optional()?
-        .map(|name| owner_named(&name))
-        .transpose()
+    one_owner(connection, OWNER_OF, params![account.as_str(), key_text(key)])
 }
 
 pub(super) fn owner_of_login(connection: &Connection, login: &Login) -> Result<Option<Owner>, Error> {
     let Some(number) = number_of_login(connection, login)? else { return Ok(None) };
-    let mut statement = connection.prepare_cached(NAME)?;
-    statement.query_row([number], |row| row.get::<_, String>(0)).optional()?.map(|name| owner_named(&name)).transpose()
+    one_owner(connection, NAME, [number])
 }
 
 /// The number of the row that a login leads to; with several keys, the one that
@@ -82,12 +92,7 @@ fn number_of_login(connection: &Connection, login: &Login) -> Result<Option<i64>
 }
 
 pub(super) fn owner_of_credential(connection: &Connection, id: &CredentialId) -> Result<Option<Owner>, Error> {
-    connection
-        .prepare_cached(OWNER_OF_CREDENTIAL)?
-        .query_row([id.as_str()], |row| row.get::<_, String>(0))
-        .optional()?
-        .map(|name| owner_named(&name))
-        .transpose()
+    one_owner(connection, OWNER_OF_CREDENTIAL, [id.as_str()])
 }
 
 pub(super) fn owners(
@@ -96,16 +101,14 @@ pub(super) fn owners(
     after: Option<&Owner>,
     limit: usize,
 ) -> Result<Vec<Owner>, Error> {
-    let mut statement = connection.prepare_cached(concat!(
-        "SELECT name FROM owner
-         WHERE name <> ?2 AND (?1 IS NULL OR id IN (SELECT owner FROM entry WHERE account = ?1))
-               AND name > ?3",
-        is_in!("owner.id"),
-        " ORDER BY name LIMIT ?4",
-    ))?;
-    let (account, after) = (account.map(Account::as_str), after.map_or("", Owner::as_str));
-    let (nobody, limit) = (Owner::nobody(), i64::try_from(limit).unwrap_or(i64::MAX));
-    let names = statement.query_map(params![account, nobody.as_str(), after, limit], |row| row.get::<_, String>(0))?;
+    let (after, nobody) = (after.map_or("", Owner::as_str), Owner::nobody());
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(if account.is_some() { OWNERS_OF } else { OWNERS })?;
+    let name = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let names = match account {
+        Some(account) => statement.query_map(params![after, nobody.as_str(), limit, account.as_str()], name)?,
+        None => statement.query_map(params![after, nobody.as_str(), limit], name)?,
+    };
     names.map(|name| owner_named(&name?)).collect()
 }
 
@@ -309,11 +312,39 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::StatementStatus::RePrepare;
+    use rusqlite::StatementStatus::{RePrepare, VmStep};
     use rusqlite::types::Type;
 
     use super::*;
     use crate::sqlite::schema;
+
+    /// Everybody may ask for their own account's owners, and root's tools do all the time.
+    #[test]
+    fn the_owners_of_an_account_are_found_without_a_look_at_the_others() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0).unwrap();
+        let rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+                    INSERT INTO owner SELECT i, format('person%04d', i), x'00', 1, x'00' FROM n;
+                    INSERT INTO entry SELECT name, '', id FROM owner;
+                    INSERT INTO entry VALUES ('shared', 'a', 4321), ('shared', 'b', 17), ('shared', 'c', 17);";
+        connection.execute_batch(rows).unwrap();
+        let names = |account: Option<&str>, after: &str, limit| {
+            let account: Option<Account> = account.map(|account| account.parse().unwrap());
+            let after = (!after.is_empty()).then(|| after.parse().unwrap());
+            let found = owners(&connection, account.as_ref(), after.as_ref(), limit).unwrap();
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Some("shared"), "", 10), ["person0017", "person4321"]);
+        assert_eq!(names(Some("shared"), "person0017", 10), ["person4321"]);
+        assert_eq!(names(Some("shared"), "", 1), ["person0017"]);
+        assert_eq!(names(Some("person4999"), "", 10), ["person4999"]);
+        assert_eq!(names(None, "person0100", 2), ["person0101", "person0102"]);
+        assert_eq!(names(Some("nobody-there"), "", 10), [""; 0]);
+        for statement in [OWNERS, OWNERS_OF] {
+            let steps = connection.prepare_cached(statement).unwrap().get_status(VmStep);
+            assert!((1..1000).contains(&steps), "{steps} steps: {statement}");
+        }
+    }
 
     /// SQLite prepares some statements anew whenever other values are bound.
     #[test]

@@ -165,6 +165,10 @@ pub(super) fn version(connection: &Connection) -> Result<u32, Error> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
+/// The longest that the write-ahead log stays, in bytes: longer than it ever is
+/// while nobody reads for long ([`super::checkpoint`]).
+const LOG: i64 = 8_000_000;
+
 pub(super) fn settings(connection: &Connection, journal: Journal) -> Result<(), Error> {
     let (mode, expected) = match journal {
         Journal::Wal => ("wal", "wal"),
@@ -176,6 +180,8 @@ pub(super) fn settings(connection: &Connection, journal: Journal) -> Result<(), 
     }
     // FULL: an accepted code is on the disk before anybody is let in.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // A log that somebody's long reading let grow is cut to this when it begins anew.
+    connection.pragma_update(None, "journal_size_limit", LOG)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Sealed secrets that are replaced don't stay behind in free pages.
     connection.pragma_update(None, "secure_delete", true)?;

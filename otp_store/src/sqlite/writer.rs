@@ -162,10 +162,11 @@ fn tell(told: &Receiver<Answers>) {
 }
 
 /// The next job; while nobody has one, what a bulk left is cleared away.
-fn next(desk: &Desk, waiting: &Receiver<Job>) -> Option<Job> {
+fn next(desk: &mut Desk, waiting: &Receiver<Job>) -> Option<Job> {
     let mut closing = 0;
     while desk.has_left() && !desk.failing.get() {
         desk.clear();
+        desk.checkpoints.go_on(&desk.connection);
         match waiting.try_recv() {
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) if closing < CLOSING => closing += 1,
