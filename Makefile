@@ -126,6 +126,7 @@ test-vm:
 bench:
 	@sh pkg/dependencies.sh bench
 	@$(CARGO) build --locked --release $(PROGRAMS)
+	@$(CARGO) build --locked --release -p oathgate_shim
 	@$(CARGO) build --locked --release -p oathgate_tests --bin bench
 	@$(OUT)/bench $(BENCH)
 

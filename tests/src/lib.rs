@@ -11,6 +11,7 @@ pub mod namespace;
 pub mod oathgated;
 pub mod phone;
 pub mod process;
+pub mod shim;
 pub mod sshd;
 pub mod state;
 pub mod terminal;

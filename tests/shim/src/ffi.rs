@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::SeqCst};
 
-use crate::{ALLOCATIONS, ERRNO, FAILED, FILES, FIRST, LAST, SEEN, SHORT, UNSYNCED, WHAT, WORDS};
+use crate::{ALLOCATIONS, ERRNO, FAILED, FILES, FIRST, LAST, SEEN, SHORT, SYNCS, UNSYNCED, WHAT, WORDS};
 
 static TABLE: AtomicPtr<AtomicU64> = AtomicPtr::new(null_mut());
 static FOLDER: AtomicPtr<c_char> = AtomicPtr::new(null_mut());
@@ -148,9 +148,10 @@ fn synced(descriptor: c_int, call: c_long) -> c_int {
     let result = unless_it_fails(file.ours, || unsafe { libc::syscall(call, descriptor) });
     if file.ours
         && result == 0
-        && let Some(unsynced) = word(UNSYNCED)
+        && let (Some(unsynced), Some(syncs)) = (word(UNSYNCED), word(SYNCS))
     {
         unsynced.fetch_and(!file.bit, SeqCst);
+        syncs.fetch_add(1, SeqCst);
     }
     result as c_int
 }

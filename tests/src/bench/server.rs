@@ -9,15 +9,11 @@ use std::sync::Arc;
 
 use oathgate_tests::built::bin;
 use oathgate_tests::oathgated::Oathgated;
-use oathgate_tests::process::PATIENCE;
+use oathgate_tests::shim::Faults;
 use otp_service::listen;
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore};
-use otp_wire::socket::timespec;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::disk;
 use crate::people::People;
 
 /// A verifier and the people it knows.
@@ -74,30 +70,20 @@ impl Server {
         result
     }
 
-    /// Runs `work` while fsyncs are counted.
-    pub fn counting_fsyncs<T>(&mut self, work: impl FnOnce(&Self) -> T) -> (T, usize) {
+    /// Runs `work` while fsyncs are counted, by a library before the C library:
+    /// strace stops a busy verifier so long that commits are shared otherwise.
+    pub fn counting_fsyncs<T>(&mut self, work: impl FnOnce(&Self) -> T) -> (T, u64) {
         self.oathgated.stop();
-        let log = self.oathgated.store().with_file_name("strace");
-        self.oathgated.resume_by(disk::strace(&log, &bin("oathgated")));
-        let before = disk::fsyncs(&log);
+        let faults = Faults::new(self.oathgated.folder());
+        let mut command = Command::new(bin("oathgated"));
+        faults.preload(&mut command);
+        self.oathgated.resume_by(command);
+        let before = faults.syncs();
         let result = work(self);
-        let count = disk::fsyncs(&log) - before;
-        end_child_of(self.oathgated.running().pid());
+        let count = faults.syncs() - before;
         self.oathgated.stop();
         self.oathgated.resume();
         (result, count)
-    }
-}
-
-/// strace lets its program go when it is killed; so the program ends first.
-fn end_child_of(parent: u32) {
-    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).expect("/proc");
-    for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
-        let pid = rustix::process::Pid::from_raw(child).expect("a process");
-        let handle = pidfd_open(pid, PidfdFlags::empty()).expect("a child of a child");
-        rustix::process::pidfd_send_signal(&handle, rustix::process::Signal::KILL).expect("a child of a child");
-        // Its sockets are free when it has ended.
-        poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&timespec(PATIENCE))).expect("poll");
     }
 }
 

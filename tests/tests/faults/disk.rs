@@ -6,12 +6,13 @@ use std::path::Path;
 use base64ct::{Base64Unpadded, Encoding};
 use oathgate_tests::built::bin;
 use oathgate_tests::oathgated::{Administrator, Oathgated, hotp};
+use oathgate_tests::shim::{Calls, Fault, Faults, OF_DISKS};
 use oathgate_tests::sshd::id;
 use otp_wire::message::Enrol;
 use otp_wire::{Ask, Outcome, SpawnVerifier};
 
+use crate::bare;
 use crate::person::{ACCOUNTS, Person, Tried, ask, root, rounds};
-use crate::shim::{Calls, Fault, Faults, OF_DISKS, bare, every_call};
 
 /// A service whose disk can fail, and somebody with a code there.
 pub struct World {
@@ -201,4 +202,13 @@ fn at_any_call_under_load() {
         world.recovers(&case);
         people.iter_mut().for_each(|person| person.is_audited(&root(&world.service), &case));
     }
+}
+
+/// Lets the first call fail, then the second, and so on, each time in another
+/// run of `act`, until nothing fails any more. `act` is told the number; how
+/// many calls there were.
+fn every_call(mut act: impl FnMut(u64) -> u64) -> u64 {
+    let failing = (1..5000).take_while(|first| act(*first) > 0).count();
+    assert!((1..4000).contains(&failing), "{failing} calls");
+    failing as u64
 }

@@ -9,8 +9,8 @@ use oathgate_tests::built::bin;
 use oathgate_tests::cdylib;
 use oathgate_tests::oathgated::Oathgated;
 
+use crate::bare;
 use crate::person::own;
-use crate::shim::bare;
 
 /// The key of the forced command.
 pub const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

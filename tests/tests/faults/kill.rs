@@ -158,7 +158,7 @@ fn of_a_forced_command_with_its_own_verifier() {
     let device = administrator.enrol(hotp(&account, &account, Some(KEY), "phone"));
     let mut person = Person::with(&account, device, Some(KEY));
     let login = |person: &Person| {
-        let mut command = crate::shim::bare(bin("ssh-otp"));
+        let mut command = crate::bare(bin("ssh-otp"));
         command.args(["--user-store", "--key", KEY]).env("USER", &person.account).env("HOME", home.path());
         command.env("SHELL", "/bin/sh").env("SSH_ORIGINAL_COMMAND", "echo in").env("LC_OTP", person.code());
         command.env("TMPDIR", home.path()).stdin(Stdio::null());

@@ -12,4 +12,13 @@ mod kill;
 mod memory;
 mod person;
 mod read_only;
-mod shim;
+
+use std::ffi::OsStr;
+use std::process::Command;
+
+/// `program` as it is started for a test, with nothing of this environment.
+fn bare(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    command
+}

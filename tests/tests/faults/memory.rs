@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use oathgate_tests::cdylib;
 use oathgate_tests::fake_verifier::{Act, FakeVerifier};
 use oathgate_tests::process::run;
+use oathgate_tests::shim::{Calls, Fault, Faults};
 use otp_wire::message::Reason;
 use otp_wire::{Ask, Outcome};
 use rustix::io::Errno;
 
+use crate::bare;
 use crate::disk::World;
 use crate::person::{Tried, ask, root, rounds};
-use crate::shim::{Calls, Fault, Faults, bare};
 
 const ONCE: Fault = Fault { errno: Some(Errno::NOMEM), lasting: false };
 const LASTING: Fault = Fault { errno: Some(Errno::NOMEM), lasting: true };

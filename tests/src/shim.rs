@@ -1,20 +1,23 @@
-//! Lets calls of the programs under test fail (`tests/shim`).
+//! Counts calls of the programs under test, and lets them fail (`tests/shim`).
 
-use std::ffi::OsStr;
+#![allow(clippy::expect_used, clippy::panic)]
+
 use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use oathgate_tests::cdylib;
 use rustix::io::Errno;
 
+use crate::cdylib;
+
 /// The words of the table, as in `tests/shim/src/lib.rs`.
-const WORDS: usize = 7;
+const WORDS: usize = 8;
 const SEEN: usize = 4;
 const FAILED: usize = 5;
 const UNSYNCED: usize = 6;
+const SYNCS: usize = 7;
 
 /// The database, and its write-ahead log.
 const DATABASE: u64 = 1;
@@ -64,11 +67,14 @@ pub struct Faults {
 
 impl Faults {
     /// No faults yet; those of files are to be below `store`.
+    ///
+    /// # Panics
+    /// Without a temporary folder.
     pub fn new(store: &Path) -> Self {
-        let folder = tempfile::Builder::new().prefix("oathgate-faults-").tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("oathgate-faults-").tempdir().expect("a temporary folder");
         let path = folder.path().join("table");
-        let table = File::options().read(true).write(true).create_new(true).open(path).unwrap();
-        table.set_len(8 * WORDS as u64).unwrap();
+        let table = File::options().read(true).write(true).create_new(true).open(path).expect("our folder");
+        table.set_len(8 * WORDS as u64).expect("our file");
         Self { folder, table, store: store.to_owned() }
     }
 
@@ -87,11 +93,14 @@ impl Faults {
 
     /// A program that is `program` behind the shim, for those who start it
     /// with an empty environment.
+    ///
+    /// # Panics
+    /// When it can't be written.
     pub fn wrapped(&self, program: &Path) -> PathBuf {
         let set = self.environment().map(|(name, value)| format!("{name}='{}'", value.display())).join(" ");
         let path = self.folder.path().join("wrapped");
-        std::fs::write(&path, format!("#!/bin/sh\n{set} exec '{}' \"$@\"\n", program.display())).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::write(&path, format!("#!/bin/sh\n{set} exec '{}' \"$@\"\n", program.display())).expect("our folder");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our file");
         path
     }
 
@@ -116,6 +125,11 @@ impl Faults {
         self.get(SEEN)
     }
 
+    /// How many fsyncs of files of the store there were, since the beginning.
+    pub fn syncs(&self) -> u64 {
+        self.get(SYNCS)
+    }
+
     /// Whether what was written to the write-ahead log is on the disk.
     pub fn log_is_synced(&self) -> bool {
         self.get(UNSYNCED) & LOG == 0
@@ -127,28 +141,12 @@ impl Faults {
     }
 
     fn set(&self, index: usize, word: u64) {
-        self.table.write_all_at(&word.to_ne_bytes(), 8 * index as u64).unwrap();
+        self.table.write_all_at(&word.to_ne_bytes(), 8 * index as u64).expect("our file");
     }
 
     fn get(&self, index: usize) -> u64 {
         let mut bytes = [0; 8];
-        self.table.read_exact_at(&mut bytes, 8 * index as u64).unwrap();
+        self.table.read_exact_at(&mut bytes, 8 * index as u64).expect("our file");
         u64::from_ne_bytes(bytes)
     }
-}
-
-/// Lets the first call fail, then the second, and so on, each time in another
-/// run of `act`, until nothing fails any more. `act` is told the number; how
-/// many calls there were.
-pub fn every_call(mut act: impl FnMut(u64) -> u64) -> u64 {
-    let failing = (1..5000).take_while(|first| act(*first) > 0).count();
-    assert!((1..4000).contains(&failing), "{failing} calls");
-    failing as u64
-}
-
-/// `program` as it is started for a test, with nothing of this environment.
-pub fn bare(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear();
-    command
 }
