@@ -7,7 +7,7 @@ set -eu
 
 build="gcc libc6-dev libpam0g-dev libcryptsetup-dev pkg-config"
 demo="$build openssh-server openssh-client"
-bench="$build libpam-google-authenticator libpam-oath strace cryptsetup-bin bubblewrap"
+bench="$demo libpam-google-authenticator libpam-oath strace cryptsetup-bin bubblewrap"
 fuzz="$build g++"   # libFuzzer is C++
 test="$demo cryptsetup-bin systemd g++ make binutils rsync git zbar-tools gdb util-linux man-db strace bubblewrap \
 libpam-google-authenticator libpam-oath libfaketime \

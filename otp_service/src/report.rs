@@ -7,7 +7,7 @@ use otp_core::{Account, Credential, Limits, Owner, Record, UnixTime};
 use otp_store::AuditFilter;
 use otp_wire::message::{
     self, AuditRow, CredentialRow, DoorRow, EntryRow, GrantRow, KeyName, Outcome, OwnerRow, PAGE, Selection,
-    StatusReport,
+    StatusReport, StoreReport,
 };
 
 use crate::access::{Peer, Role};
@@ -57,10 +57,20 @@ impl Service {
     }
 
     pub(crate) fn status(&self, asked: &Asked) -> Result<Outcome, Stop> {
-        let report = self.store.report(self.settings.limits, asked.now)?;
+        // Others' logins are nobody's business, and all records are looked at for it.
+        let store = (asked.peer.role != Role::Account).then(|| self.store_report(asked.now)).transpose()?;
         Ok(Outcome::Status(Box::new(StatusReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            store: self.settings.place.clone(),
+            time: asked.now,
+            peer: asked.peer.role.name().to_owned(),
+            store,
+        })))
+    }
+
+    fn store_report(&self, now: UnixTime) -> Result<StoreReport, Stop> {
+        let report = self.store.report(self.settings.limits, now)?;
+        Ok(StoreReport {
+            path: self.settings.place.clone(),
             schema: report.schema,
             bytes: report.bytes,
             owners: report.owners,
@@ -68,12 +78,10 @@ impl Service {
             audit: report.audit,
             locked: report.locked,
             ahead: report.ahead,
-            time: asked.now,
             sealing_key: self.keys.current(),
             older_key: report.older_key,
             reserve: report.reserve,
-            peer: asked.peer.role.name().to_owned(),
-        })))
+        })
     }
 
     pub(crate) fn audit(&self, filter: &message::AuditFilter) -> Result<Outcome, Stop> {

@@ -65,7 +65,7 @@ fn comes_in(running: &Running, number: u32, counter: u64) -> bool {
 
 fn owners(running: &Running) -> u64 {
     match ask(&running.verifier("root"), Ask::Status {}).unwrap() {
-        Outcome::Status(report) => report.owners,
+        Outcome::Status(report) => report.store.unwrap().owners,
         other => panic!("{other:?}"),
     }
 }

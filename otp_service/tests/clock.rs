@@ -9,7 +9,7 @@ use otp_core::{Algorithm, Digits, Secret, otp};
 use otp_service::access::{Peer, Role};
 use otp_service::service::{Service, Settings};
 use otp_store::{Journal, SealingKeys, SqliteStore, place};
-use otp_wire::message::{Enrol, KeyPolicy, Outcome, Reason, Selection, SetBack, StatusReport};
+use otp_wire::message::{Enrol, KeyPolicy, Outcome, Reason, Selection, SetBack, StoreReport};
 use otp_wire::{Ask, Login, Request, SecretText, Verify, frame};
 
 const NOW: u64 = 1_800_000_000;
@@ -63,9 +63,9 @@ impl World {
         answer(&self.service, peer, Ask::SetBack(SetBack { account, credential, codes }), now)
     }
 
-    fn status(&self, now: u64) -> StatusReport {
+    fn status(&self, now: u64) -> StoreReport {
         let Outcome::Status(report) = self.ask(Ask::Status {}, now) else { panic!("status") };
-        *report
+        report.store.unwrap()
     }
 }
 

@@ -220,7 +220,10 @@ fn the_next_sealing_key_is_used_from_the_next_start_on() {
     let mut running = Running::start();
     let (secret, _) = enrolled(&running.verifier("root"));
     let keys = |running: &Running| match ask(&running.verifier("root"), Ask::Status {}).unwrap() {
-        Outcome::Status(report) => (report.sealing_key, report.older_key),
+        Outcome::Status(report) => {
+            let store = report.store.unwrap();
+            (store.sealing_key, store.older_key)
+        }
         other => panic!("{other:?}"),
     };
     assert!(oathgated(running.folder.path(), &["--rotate"]).status.success());

@@ -1,7 +1,7 @@
 //! `status`: how the verifier is.
 
 use otp_wire::Ask;
-use otp_wire::message::{Outcome, StatusReport};
+use otp_wire::message::{Outcome, StatusReport, StoreReport};
 use otp_wire::syslog::escape;
 
 use crate::cli::Status;
@@ -41,16 +41,16 @@ pub fn run(client: &Client, arguments: &Status, out: &mut Output) -> Result<(), 
     if report.time.abs_diff(clock::now()) > APART {
         out.line(out.warning("The verifier's clock and this program's differ: codes will be refused."))?;
     }
-    if report.owners == 0 {
+    if report.store.as_ref().is_some_and(|store| store.owners == 0) {
         out.line(format!("Nothing is enrolled yet. To begin: {} enrol", client.call))?;
     }
     Ok(())
 }
 
-fn sealing_key(report: &StatusReport) -> String {
-    match report.older_key {
-        0 => format!("number {}; no record needs an older one", report.sealing_key),
-        count => format!("number {}; {count} record(s) still need an older one", report.sealing_key),
+fn sealing_key(store: &StoreReport) -> String {
+    match store.older_key {
+        0 => format!("number {}; no record needs an older one", store.sealing_key),
+        count => format!("number {}; {count} record(s) still need an older one", store.sealing_key),
     }
 }
 
@@ -63,7 +63,7 @@ fn locked(doors: u64) -> String {
 
 fn clock_state(report: &StatusReport) -> String {
     let time = clock::second(report.time);
-    match report.ahead {
+    match report.store.as_ref().map_or(0, |store| store.ahead) {
         0 => time,
         count => format!(
             "{time}; it was wrong once: {count} credential(s) were last used in the future; see oathgate doctor"
@@ -77,15 +77,17 @@ fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
         "owner" => "the owner of this store; changes need a code",
         _ => "an account: your own logins only",
     };
-    vec![
-        ("verifier", format!("answers, version {}", report.version)),
-        ("you are", you.to_owned()),
-        ("store", format!("{} ({} kB, schema {})", report.store, report.bytes.div_ceil(1024), report.schema)),
-        ("enrolled", format!("{} owner(s), {} way(s) in", report.owners, report.entries)),
-        ("audit", format!("{} row(s)", report.audit)),
-        ("sealing key", sealing_key(report)),
-        ("reserve", format!("{} kB for logins on a full disk", report.reserve / 1024)),
-        ("locked", locked(report.locked)),
-        ("clock", clock_state(report)),
-    ]
+    let mut lines = vec![("verifier", format!("answers, version {}", report.version)), ("you are", you.to_owned())];
+    if let Some(store) = &report.store {
+        lines.extend([
+            ("store", format!("{} ({} kB, schema {})", store.path, store.bytes.div_ceil(1024), store.schema)),
+            ("enrolled", format!("{} owner(s), {} way(s) in", store.owners, store.entries)),
+            ("audit", format!("{} row(s)", store.audit)),
+            ("sealing key", sealing_key(store)),
+            ("reserve", format!("{} kB for logins on a full disk", store.reserve / 1024)),
+            ("locked", locked(store.locked)),
+        ]);
+    }
+    lines.push(("clock", clock_state(report)));
+    lines
 }

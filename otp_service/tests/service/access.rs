@@ -93,6 +93,17 @@ fn every_verb_is_in_the_test_or_harmless() {
     }
 }
 
+/// It is read from all records, and tells of all.
+#[test]
+fn how_the_store_is_concerns_root_and_owners_of_their_own() {
+    let world = World::new(true);
+    world.enrol(ACCOUNT, ACCOUNT, None);
+    for (peer, role, owners) in [(ROOT, "root", Some(1)), (OWNER, "owner", Some(1)), (OWN, "account", None)] {
+        let Outcome::Status(report) = world.ask(peer, Ask::Status {}) else { panic!("status") };
+        assert_eq!((report.peer.as_str(), report.store.map(|store| store.owners)), (role, owners));
+    }
+}
+
 #[test]
 fn with_a_code_an_owner_may_what_the_settings_say() {
     let world = World::new(true);

@@ -28,7 +28,7 @@ pub use management::{
     AuditFilter, CredentialName, Enrol, GrantTo, KeyAdd, KeyGrant, KeyName, KeyPolicy, OwnerName, PAGE, Rename, Resync,
     ScratchAdd, Selection, SetBack, Unlock,
 };
-pub use report::{AuditRow, CredentialRow, DoorRow, Enrolled, EntryRow, GrantRow, OwnerRow, StatusReport};
+pub use report::{AuditRow, CredentialRow, DoorRow, Enrolled, EntryRow, GrantRow, OwnerRow, StatusReport, StoreReport};
 
 /// The version of the wire format. Another one is refused.
 pub const VERSION: u16 = 1;

@@ -150,8 +150,21 @@ pub struct DoorRow {
 pub struct StatusReport {
     /// The program's version.
     pub version: String,
-    /// Where the store is.
-    pub store: String,
+    /// The verifier's clock, in seconds since 1970.
+    pub time: u64,
+    /// What the peer is to the verifier: `root`, `owner` or `account`.
+    pub peer: String,
+    /// How the store is: for whom it belongs to, and no `account`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreReport>,
+}
+
+/// How the store is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreReport {
+    /// Where it is.
+    pub path: String,
     /// The version of its schema.
     pub schema: u32,
     /// Its size in bytes.
@@ -166,16 +179,12 @@ pub struct StatusReport {
     pub locked: u64,
     /// Credentials whose last accepted step lies in the future.
     pub ahead: u64,
-    /// The verifier's clock, in seconds since 1970.
-    pub time: u64,
     /// The number of the sealing key in use.
     pub sealing_key: u32,
     /// Records that still need an older sealing key; each is sealed anew when it is next written.
     pub older_key: u64,
     /// Bytes that are kept free for logins on a full disk.
     pub reserve: u64,
-    /// What the peer is to the verifier: `root`, `owner` or `account`.
-    pub peer: String,
 }
 
 /// One audit row.

@@ -118,10 +118,11 @@ fn service(report: &StatusReport) -> Vec<Finding> {
         Finding::new(State::Warning, "nothing keeps this host's clock right").run("timedatectl set-ntp true")
     }));
     // A user's own store has none.
-    if report.peer == "root" && report.reserve < RESERVE {
-        let line = format!("only {} kB are kept for logins on a full disk, not 16 MB", report.reserve / 1024);
-        findings.push(Finding::new(State::Warning, line).run(format!("df -h {}, and make room", report.store)));
-    }
+    let store = report.store.as_ref().filter(|store| report.peer == "root" && store.reserve < RESERVE);
+    findings.extend(store.map(|store| {
+        let line = format!("only {} kB are kept for logins on a full disk, not 16 MB", store.reserve / 1024);
+        Finding::new(State::Warning, line).run(format!("df -h {}, and make room", store.path))
+    }));
     findings
 }
 
