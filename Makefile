@@ -92,7 +92,7 @@ test:
 	$(CARGO) build --locked --release $(PROGRAMS)
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace --no-fail-fast
-	FUZZ_SEED=1 $(MAKE) fuzz
+	FUZZ_SEED=1 FUZZ_SECONDS=10 $(MAKE) fuzz
 
 # Other flags than everything else, hence a workspace of its own.
 fuzz:

@@ -19,7 +19,7 @@ static TARBALL: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = built::folder().parent().unwrap().to_owned();
     let tarball = target.join("static/test.tar.gz");
     let mut make = Command::new("make");
-    make.arg("-C").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args(["static", "STATIC_PROFILE=dev"]);
+    make.arg("-C").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args(["static", "STATIC_PROFILE=unoptimised"]);
     make.arg(format!("TARBALL={}", tarball.display())).env("CARGO_TARGET_DIR", target).env_remove("RUSTFLAGS");
     let made = make.output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
