@@ -8,7 +8,6 @@ use otp_core::resync::{Resync, resync};
 use otp_core::{
     Attempt, Credential, CredentialId, Input, Limits, Record, Refusal, Secret, UnixTime, Verdict, decide, otp, record,
 };
-use subtle::ConstantTimeEq;
 
 use crate::answer::Codes;
 use crate::token::{Checked, Code, State};
@@ -179,13 +178,11 @@ impl Disk<'_> {
     /// the clock is of no help.
     fn far(&self, [first, second]: [&[u8]; 2]) -> Found {
         let Some(period) = self.checked.period else { return Found::Wrong };
-        let fits = |typed: &[u8], step: u64| {
-            let code = otp::code(self.secret, self.checked.algorithm, self.checked.digits, step);
-            bool::from(code.as_bytes().ct_eq(typed))
-        };
+        let codes = otp::Codes::new(self.secret, self.checked.algorithm, self.checked.digits);
         let from = self.state.next;
         let mut steps = from..from.saturating_add(FAR_STEPS);
-        let Some(shown) = steps.find(|step| fits(first, *step) && fits(second, step.saturating_add(1))) else {
+        let Some(shown) = steps.find(|step| codes.fits(first, *step) && codes.fits(second, step.saturating_add(1)))
+        else {
             return Found::Wrong;
         };
         let Some(next) = shown.checked_add(2) else { return Found::Wrong };

@@ -1,9 +1,8 @@
 //! Does a typed code belong to a credential, and may it still be used?
 
-use subtle::ConstantTimeEq;
-
+use crate::UnixTime;
+use crate::otp::Codes;
 use crate::record::{Credential, Factor};
-use crate::{UnixTime, otp};
 
 /// How far ahead of the expected counter a code may be (RFC 4226 §7.4 s).
 pub const LOOK_AHEAD: u64 = 10;
@@ -19,16 +18,16 @@ pub(crate) enum Match {
 }
 
 impl Credential {
-    /// Whether `typed` is the code for this moving factor.
-    pub(crate) fn fits(&self, typed: &str, factor: u64) -> bool {
-        let code = otp::code(&self.secret, self.algorithm, self.digits, factor);
-        code.as_bytes().ct_eq(typed.as_bytes()).into()
+    /// Its codes.
+    pub(crate) fn codes(&self) -> Codes {
+        Codes::new(&self.secret, self.algorithm, self.digits)
     }
 
     /// Compares `typed` with every code that counts at `now`, whichever fits;
     /// no further than `narrowed` from the expected one, where that is given.
     pub(crate) fn matching(&self, typed: &str, narrowed: Option<u8>, now: UnixTime) -> Match {
-        let fits = |factor: u64| self.fits(typed, factor);
+        let codes = self.codes();
+        let fits = |factor: u64| codes.fits(typed.as_bytes(), factor);
         // What is too far is computed all the same: the time tells nothing.
         let near = |distance: u64| narrowed.is_none_or(|most| distance <= most.into());
         match self.factor {

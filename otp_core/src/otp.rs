@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hmac::digest::Digest;
+use hmac::digest::crypto_common::{Key, KeyInit};
+use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
-use totp_lite::totp_custom;
-use zeroize::Zeroizing;
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{Secret, UnixTime};
 
@@ -66,6 +69,9 @@ impl FromStr for Algorithm {
         }
     }
 }
+
+/// The digits of the longest code.
+const LONGEST: usize = 8;
 
 /// How many digits a code has: 6, 7 or 8 (RFC 4226 §5.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,19 +134,108 @@ impl Period {
     }
 }
 
-/// The code for one moving factor: an HOTP counter (RFC 4226 §5.3) or a TOTP
-/// step (RFC 6238 §4.2). The text is wiped when dropped.
+/// The codes of one secret. HMAC's key is worked in once for all of them
+/// (RFC 2104 §4), which spares half of the work of each.
+pub struct Codes {
+    keyed: Keyed,
+    digits: Digits,
+}
+
+/// HMAC before its message.
+enum Keyed {
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+    Sha512(Hmac<Sha512>),
+}
+
+impl Codes {
+    /// The codes of `secret`.
+    #[must_use]
+    pub fn new(secret: &Secret, algorithm: Algorithm, digits: Digits) -> Self {
+        let key = secret.expose();
+        let keyed = match algorithm {
+            Algorithm::Sha1 => Keyed::Sha1(keyed::<_, Sha1>(key)),
+            Algorithm::Sha256 => Keyed::Sha256(keyed::<_, Sha256>(key)),
+            Algorithm::Sha512 => Keyed::Sha512(keyed::<_, Sha512>(key)),
+        };
+        Self { keyed, digits }
+    }
+
+    /// The code for one moving factor: an HOTP counter (RFC 4226 §5.3) or a TOTP
+    /// step (RFC 6238 §4.2). The text is wiped when dropped.
+    #[must_use]
+    pub fn code(&self, factor: u64) -> Zeroizing<String> {
+        // As long as the longest, so that it is not moved, and left behind, when it grows.
+        let mut text = Zeroizing::new(String::with_capacity(LONGEST));
+        text.extend(self.text(factor).iter().skip(self.unused()).copied().map(char::from));
+        text
+    }
+
+    /// Whether `typed` is the code for this moving factor, in constant time.
+    #[must_use]
+    pub fn fits(&self, typed: &[u8], factor: u64) -> bool {
+        self.text(factor)[self.unused()..].ct_eq(typed).into()
+    }
+
+    /// Whether both are the codes for this moving factor and the next; always
+    /// looks at both.
+    #[must_use]
+    pub fn fit(&self, [first, second]: [&str; 2], factor: u64) -> bool {
+        self.fits(first.as_bytes(), factor) & self.fits(second.as_bytes(), factor.saturating_add(1))
+    }
+
+    /// As many digits as the longest code has.
+    fn text(&self, factor: u64) -> Zeroizing<[u8; LONGEST]> {
+        #[cfg(test)]
+        HASHED.with(|count| count.set(count.get() + 1));
+        let mut number = match &self.keyed {
+            Keyed::Sha1(keyed) => truncated(keyed, factor),
+            Keyed::Sha256(keyed) => truncated(keyed, factor),
+            Keyed::Sha512(keyed) => truncated(keyed, factor),
+        };
+        let mut text = Zeroizing::new([0; LONGEST]);
+        for byte in text.iter_mut().rev() {
+            *byte = b"0123456789"[(number % 10) as usize];
+            number /= 10;
+        }
+        text
+    }
+
+    /// How many of them are not this code's.
+    fn unused(&self) -> usize {
+        LONGEST - usize::from(self.digits.0)
+    }
+}
+
+/// HMAC with its key, which is padded to a block, and hashed where it is longer
+/// (RFC 2104 §2).
+fn keyed<M: Mac + KeyInit, D: Digest>(secret: &[u8]) -> M {
+    let mut block = Key::<M>::default();
+    if let Some(start) = block.get_mut(..secret.len()) {
+        start.copy_from_slice(secret);
+    } else {
+        let mut hash = D::digest(secret);
+        block.iter_mut().zip(&hash).for_each(|(byte, hashed)| *byte = *hashed);
+        hash.as_mut_slice().zeroize();
+    }
+    let mac = <M as KeyInit>::new(&block);
+    block.as_mut_slice().zeroize();
+    mac
+}
+
+/// 31 bits of the MAC of a moving factor, those that its last four bits name
+/// (RFC 4226 §5.3).
+fn truncated<M: Mac + Clone>(keyed: &M, factor: u64) -> u32 {
+    let mac = keyed.clone().chain_update(factor.to_be_bytes()).finalize().into_bytes();
+    let offset = usize::from(mac.last().copied().unwrap_or_default() & 0xf);
+    let number = mac.iter().skip(offset).take(4).fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
+    number & 0x7fff_ffff
+}
+
+/// The code for one moving factor; see [`Codes::code`].
 #[must_use]
 pub fn code(secret: &Secret, algorithm: Algorithm, digits: Digits, factor: u64) -> Zeroizing<String> {
-    #[cfg(test)]
-    HASHED.with(|count| count.set(count.get() + 1));
-    let (key, digits) = (secret.expose(), u32::from(digits.0));
-    // A step of one second makes the time itself the moving factor.
-    Zeroizing::new(match algorithm {
-        Algorithm::Sha1 => totp_custom::<Sha1>(1, digits, key, factor),
-        Algorithm::Sha256 => totp_custom::<Sha256>(1, digits, key, factor),
-        Algorithm::Sha512 => totp_custom::<Sha512>(1, digits, key, factor),
-    })
+    Codes::new(secret, algorithm, digits).code(factor)
 }
 
 #[cfg(test)]

@@ -61,15 +61,10 @@ fn judge(record: &mut Record, ids: &[CredentialId], codes: [&str; 2], now: UnixT
 }
 
 impl Credential {
-    /// Whether the codes are those for this moving factor and the next.
-    pub(crate) fn pair(&self, [first, second]: [&str; 2], factor: u64) -> bool {
-        let (is_first, is_second) = (self.fits(first, factor), self.fits(second, factor.saturating_add(1)));
-        is_first & is_second
-    }
-
     /// Where the two codes lead to, if they follow each other and are unused.
-    fn found(&self, codes: [&str; 2], now: UnixTime) -> Option<Factor> {
-        let pair = |factor: u64| self.pair(codes, factor);
+    fn found(&self, typed: [&str; 2], now: UnixTime) -> Option<Factor> {
+        let codes = self.codes();
+        let pair = |factor: u64| codes.fit(typed, factor);
         match self.factor {
             Factor::Hotp { next } => {
                 let counter = (next..=next.saturating_add(HOTP_AHEAD)).find(|counter| pair(*counter))?;

@@ -50,7 +50,8 @@ pub fn set_back(credential: &mut Credential, ask: &SetBack<'_>, now: UnixTime) -
     let free = |step: u64| !barred.is_some_and(|barred| barred.contain(step));
     let near = present.saturating_sub(TOTP_STEPS).max(unused)..=present.saturating_add(TOTP_STEPS);
     let mut pairs = near.map(|step| (step, step.saturating_add(1)));
-    let fits = |(one, two): &(u64, u64)| free(*one) && free(*two) && credential.pair([first, second], *one);
+    let codes = credential.codes();
+    let fits = |(one, two): &(u64, u64)| free(*one) && free(*two) && codes.fit([first, second], *one);
     let (_, step) = pairs.find(fits).ok_or(NotSetBack::Wrong)?;
     credential.barred = barred;
     credential.factor = Factor::Totp { period, last_step: Some(step), skew, window };

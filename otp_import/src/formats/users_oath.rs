@@ -3,7 +3,8 @@
 
 use std::str::SplitAsciiWhitespace;
 
-use otp_core::{Digits, Secret, otp};
+use otp_core::otp::Codes;
+use otp_core::{Digits, Secret};
 
 use super::{hex, uris};
 use crate::entry::Kind;
@@ -130,7 +131,8 @@ fn last_step(secret: &Secret, digits: u8, period: u32, last: &str, time: u64) ->
     let digits = Digits::new(digits).ok()?;
     let algorithm = Hash::Sha1.algorithm()?;
     let centre = time / u64::from(period);
-    let fits = |step: &u64| otp::code(secret, algorithm, digits, *step).as_str() == last;
+    let codes = Codes::new(secret, algorithm, digits);
+    let fits = |step: &u64| codes.fits(last.as_bytes(), *step);
     let near = centre.saturating_sub(NEAR)..=centre + NEAR;
     near.rev().find(fits).or(Some(centre + NEAR))
 }
