@@ -99,6 +99,39 @@ fn of_many_threads_with_one_code_one_wins() {
     }
 }
 
+/// While a checkpoint comes to its end requests are judged ahead of their
+/// transaction: of several about one record each sees what the others left.
+#[test]
+fn every_change_is_seen_by_the_next_whatever_is_copied_meanwhile() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    put(&store, 0, record(Factor::Hotp { next: 0 })).unwrap();
+    let long = "x".repeat(4000); // so that the log is full again soon
+    let (threads, each) = (64_u64, 60_u64);
+    let count_one = |number: u64| {
+        let reason = long.clone();
+        let change = move |record: Option<otp_core::Record>| {
+            let mut record = record.unwrap();
+            let Factor::Hotp { next } = &mut record.credentials[0].factor else { panic!() };
+            *next += 1;
+            let row = AuditRow { at: NOW, verdict: "change", reason, ..AuditRow::default() };
+            Change { record: Some(record), audit: vec![row], answer: vec![] }
+        };
+        let whose = Whose::Owner(alice());
+        store.transact(Transaction { mark: mark(number), whose, now: NOW, change: Box::new(change) }).unwrap();
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let count_one = &count_one;
+            scope.spawn(move || (0..each).for_each(|number| count_one(1 + thread * each + number)));
+        }
+    });
+    let record = store.read(&alice()).unwrap().unwrap();
+    assert_eq!(record.credentials[0].factor, Factor::Hotp { next: threads * each });
+    let log = fs::metadata(place.folder.path().join("store.db-wal")).unwrap().len();
+    assert!(log < 8_000_000, "of 16 MB that were written the log holds {log}: it began anew");
+}
+
 #[test]
 fn a_spent_code_stays_spent_after_reopening() {
     let place = Place::new();

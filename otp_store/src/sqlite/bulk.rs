@@ -9,8 +9,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use otp_core::Owner;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::desk::Desk;
 use super::rows::{self, Row};
-use super::writer::{Desk, Job};
+use super::writer::Job;
 use super::{SqliteStore, audit};
 use crate::bulk::{Arrival, Bulk, Fate, MAX_BULK, Newcomer};
 use crate::{AuditRow, Error};

@@ -1,10 +1,10 @@
 //! The way of committed pages from the write-ahead log into the database.
 //!
 //! SQLite would have the writer copy them, and everybody's answer would wait for
-//! two fsyncs more. So a thread copies them beside the writer. What came meanwhile
-//! the writer copies itself, a few pages, and SQLite begins the log anew with the
-//! next commit (sqlite.org/wal.html, section 2.1: a log with frames that are not
-//! in the database yet can only grow).
+//! two fsyncs more. So a thread copies them beside the writer. When few are left
+//! the thread copies the rest, and the writer commits nothing until it has: then
+//! SQLite begins the log anew with the next commit (sqlite.org/wal.html, section
+//! 2.1: a log with frames that are not in the database yet can only grow).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const PAGES: i64 = 1000;
 /// Pages that may come meanwhile; then the writer waits, so that the log never
 /// needs more than a part of the reserve.
 const MEANWHILE: i64 = 500;
-/// So few pages are left to the writer,
+/// So few pages are the rest,
 const FEW: i64 = 100;
 /// or what has come after so many rounds.
 const ROUNDS: usize = 3;
@@ -34,16 +34,34 @@ pub(super) struct Checkpoints {
     pages: Arc<AtomicI64>,
     /// With so many pages a checkpoint begins.
     due: i64,
-    under_way: bool,
+    under_way: Option<Part>,
     copier: Option<Copier>,
     path: PathBuf,
     identity: Arc<Identity>,
 }
 
+/// What the thread copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Most of the log, while the writer commits.
+    Most,
+    /// The rest, while it doesn't.
+    Rest,
+}
+
+/// How far a checkpoint came.
+#[derive(Debug, Clone, Copy, Default)]
+struct Copied {
+    /// Pages in the log,
+    all: i64,
+    /// and those of them that are in the database.
+    copied: i64,
+}
+
 /// The thread that copies; there is none before it is needed.
 struct Copier {
-    begin: Option<SyncSender<()>>,
-    done: Receiver<()>,
+    begin: Option<SyncSender<Part>>,
+    done: Receiver<Copied>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -56,62 +74,81 @@ impl Checkpoints {
             count.store(i64::from(pages), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { pages, due: PAGES, under_way: false, copier: None, path, identity })
+        Ok(Self { pages, due: PAGES, under_way: None, copier: None, path, identity })
     }
 
-    /// Goes on with what is due. That it fails is no commit's failure: the pages
-    /// are safe in the log, and the next checkpoint takes them.
+    /// Goes on with what is due after a commit. That it fails is no commit's
+    /// failure: the pages are safe in the log, and the next checkpoint takes them.
     pub(super) fn go_on(&mut self, connection: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
-        if !self.under_way {
-            if pages + PAGES < self.due {
-                self.due = PAGES; // the log began anew
+        match self.under_way {
+            None => {
+                if pages + PAGES < self.due {
+                    self.due = PAGES; // the log began anew
+                }
+                if pages >= self.due && !self.begin(Part::Most) {
+                    self.ended(copy(connection));
+                }
             }
-            if pages < self.due {
-                return;
-            }
-            self.begin();
+            Some(Part::Most) => match self.waited(pages >= self.due + MEANWHILE) {
+                Err(TryRecvError::Empty) => {}
+                Ok(_) if self.begin(Part::Rest) => {}
+                _ => self.ended(copy(connection)),
+            },
+            Some(Part::Rest) => {}
         }
-        if self.is_under_way(pages) {
-            return;
-        }
-        let (all, copied) = copy(connection).unwrap_or_default();
-        // Somebody who reads for long holds the log as it is: not each commit tries again.
-        self.due = if copied < all || all == 0 { pages + PAGES } else { PAGES };
     }
 
-    fn begin(&mut self) {
+    /// Whether the rest is being copied.
+    pub(super) fn is_ending(&self) -> bool {
+        self.under_way == Some(Part::Rest)
+    }
+
+    /// Waits for the rest: before each commit.
+    pub(super) fn end(&mut self) {
+        if self.is_ending()
+            && let Ok(copied) = self.waited(true)
+        {
+            self.ended(copied);
+        }
+    }
+
+    fn ended(&mut self, Copied { all, copied }: Copied) {
+        // Somebody who reads for long holds the log as it is: not each commit tries again.
+        self.due = if copied < all || all == 0 { self.pages.load(Ordering::Relaxed) + PAGES } else { PAGES };
+    }
+
+    /// Has the thread begin with a part; false where there is no thread.
+    fn begin(&mut self, part: Part) -> bool {
         if self.copier.is_none() {
             let (path, identity, pages) = (self.path.clone(), Arc::clone(&self.identity), Arc::clone(&self.pages));
             self.copier = Copier::start(move |begin, done| copier(&path, &identity, &pages, begin, done));
         }
-        let begun = self.copier.as_ref().and_then(|copier| copier.begin.as_ref()?.send(()).ok());
-        self.under_way = begun.is_some();
+        let begun = self.copier.as_ref().and_then(|copier| copier.begin.as_ref()?.send(part).ok());
+        self.under_way = begun.map(|()| part);
         if begun.is_none() {
             self.copier = None;
         }
+        begun.is_some()
     }
 
-    /// Whether the thread is still copying; waits for it where the log would
-    /// grow too long.
-    fn is_under_way(&mut self, pages: i64) -> bool {
-        let Some(copier) = &self.copier else { return false };
-        let ended = if pages < self.due + MEANWHILE {
-            copier.done.try_recv()
-        } else {
-            copier.done.recv().map_err(|_| TryRecvError::Disconnected)
-        };
-        match ended {
-            Ok(()) => self.under_way = false,
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => (self.copier, self.under_way) = (None, false),
+    /// What the thread has copied when its part is done, if need be after waiting.
+    fn waited(&mut self, wait: bool) -> Result<Copied, TryRecvError> {
+        let done = &self.copier.as_ref().ok_or(TryRecvError::Disconnected)?.done;
+        let copied = if wait { done.recv().map_err(|_| TryRecvError::Disconnected) } else { done.try_recv() };
+        if let Err(TryRecvError::Empty) = copied {
+            return copied;
         }
-        self.under_way
+        self.under_way = None;
+        if copied.is_err() {
+            self.copier = None;
+        }
+        copied
     }
 }
 
 impl Copier {
-    fn start(work: impl FnOnce(&Receiver<()>, &SyncSender<()>) + Send + 'static) -> Option<Self> {
+    fn start(work: impl FnOnce(&Receiver<Part>, &SyncSender<Copied>) + Send + 'static) -> Option<Self> {
         let ((begin, begun), (end, done)) = (sync_channel(1), sync_channel(1));
         let thread = Builder::new().name("checkpoints".to_owned()).spawn(move || work(&begun, &end)).ok()?;
         Some(Self { begin: Some(begin), done, thread: Some(thread) })
@@ -130,31 +167,33 @@ impl Drop for Copier {
 }
 
 /// The thread's work. Where it can't begin, the writer copies everything itself.
-fn copier(path: &Path, identity: &Identity, pages: &AtomicI64, begin: &Receiver<()>, done: &SyncSender<()>) {
+fn copier(path: &Path, identity: &Identity, pages: &AtomicI64, begin: &Receiver<Part>, done: &SyncSender<Copied>) {
     let Ok(connection) = identity.check().and_then(|()| connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)) else {
         return;
     };
     if schema::settings(&connection, Journal::Wal).is_err() {
         return;
     }
-    while begin.recv().is_ok() {
-        for _ in 0..ROUNDS {
-            let Ok((_, copied)) = copy(&connection) else { break };
-            if pages.load(Ordering::Relaxed) - copied < FEW {
+    for part in begin {
+        let mut copied = Copied::default();
+        for _ in 0..if part == Part::Most { ROUNDS } else { 1 } {
+            copied = copy(&connection);
+            if pages.load(Ordering::Relaxed) - copied.copied < FEW {
                 break;
             }
         }
-        if done.send(()).is_err() {
+        if done.send(copied).is_err() {
             return;
         }
     }
 }
 
-/// Copies what no reader holds back; pages in the log, and how many of them are
-/// in the database then.
-fn copy(connection: &Connection) -> Result<(i64, i64), Error> {
-    let mut checkpoint = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
-    Ok(checkpoint.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?)
+/// Copies what no reader holds back.
+fn copy(connection: &Connection) -> Copied {
+    let checkpoint = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)");
+    let copied = |row: &rusqlite::Row<'_>| Ok(Copied { all: row.get(1)?, copied: row.get(2)? });
+    // Where it fails, nothing was copied.
+    checkpoint.and_then(|mut checkpoint| checkpoint.query_row([], copied)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -182,6 +221,7 @@ mod tests {
         fn commit(&mut self) -> i64 {
             let twenty = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
                           INSERT INTO page SELECT randomblob(4000) FROM n";
+            self.checkpoints.end();
             self.connection.execute(twenty, []).unwrap();
             let pages = self.checkpoints.pages.load(Ordering::Relaxed);
             self.checkpoints.go_on(&self.connection);

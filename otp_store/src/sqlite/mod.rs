@@ -4,6 +4,7 @@ mod audit;
 pub mod backup;
 mod bulk;
 mod checkpoint;
+mod desk;
 mod identity;
 mod readers;
 mod report;
@@ -12,7 +13,6 @@ mod rows;
 mod schema;
 mod writer;
 
-use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -24,16 +24,14 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::FlockOperation;
 
 use crate::bulk::Bulk;
-use crate::reserve::Reserve;
 use crate::{
     Acceptances, Answered, AuditFilter, AuditRow, Error, Login, Report, SealingKeys, Store, Then, Transaction, place,
 };
 use bulk::SqliteBulk;
-use checkpoint::Checkpoints;
+use desk::Desk;
 use identity::Identity;
 use readers::{Reader, Readers};
-use requests::Requests;
-use writer::{Desk, Writer};
+use writer::Writer;
 
 /// How SQLite keeps its journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,29 +102,7 @@ impl SqliteStore {
         let lock = lock(&path.with_extension("lock"))?;
         place::check_file(path)?;
         let identity = Arc::new(Identity::of(path)?);
-        let mut reserve = match journal {
-            Journal::Wal => Reserve::open(path),
-            Journal::Delete => Reserve::none(path),
-        };
-        let mut connection = match prepared(path, journal) {
-            Err(failure) if reserve.frees_for_store(&failure) => prepared(path, journal)?,
-            other => other?,
-        };
-        identity.check()?;
-        let (requests, bulk) = (RefCell::new(Requests::load(&connection)?), bulk::State::load(&connection)?);
-        let checkpoints = Checkpoints::of(&mut connection, path.to_owned(), Arc::clone(&identity))?;
-        let desk = Desk {
-            checkpoints,
-            connection,
-            keys: Arc::clone(&keys),
-            identity: Arc::clone(&identity),
-            reserve,
-            requests,
-            bulk,
-            failing: Cell::new(false),
-            batch,
-            bytes: RefCell::default(),
-        };
+        let desk = Desk::open(path, Arc::clone(&keys), Arc::clone(&identity), journal, batch)?;
         let (writer, readers) = (Writer::start(desk), Readers::default());
         Ok(Self { path: path.to_owned(), keys, identity, readers, writer, _lock: lock })
     }
@@ -143,13 +119,6 @@ impl SqliteStore {
         self.identity.check()?;
         read(&connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
     }
-}
-
-/// Opens the store for writing, in the newest version.
-fn prepared(path: &Path, journal: Journal) -> Result<Connection, Error> {
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    schema::prepare(&mut connection, path, journal)?;
-    Ok(connection)
 }
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {

@@ -132,6 +132,10 @@ pub(super) struct Before {
 }
 
 impl Before {
+    pub(super) fn id(&self) -> Option<i64> {
+        self.id
+    }
+
     /// The same for a store whose index was emptied.
     pub(super) fn without_index(self) -> Self {
         Self { index: Index::default(), id: self.id }
