@@ -1,5 +1,6 @@
 //! Exports that are locked with a password.
 
+use oathgate_tests::built::bin;
 use oathgate_tests::process::run;
 
 use crate::world::{SECRET, World};
@@ -16,13 +17,9 @@ fn the_password_comes_from_a_file_or_a_descriptor() {
     world.file("none", "\n");
     let uris = world.convert(&["locked", "--to", "uri", "--password-file", "right"]);
     assert!(uris.contains(SECRET) && uris.contains("ann"), "{uris}");
-    let mut shell = world.command(&[]);
     let script = "exec \"$0\" convert locked --to uri --password-file /dev/fd/7 7<right";
-    shell = {
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", script]).arg(shell.get_program()).current_dir(world.folder.path());
-        command
-    };
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script]).arg(bin("oathgate")).current_dir(world.folder.path());
     let finished = run(&mut shell, b"");
     assert!(finished.text().contains(SECRET), "{}", finished.stderr);
     let piped =
@@ -41,10 +38,7 @@ fn the_password_comes_from_a_file_or_a_descriptor() {
 fn where_nobody_can_be_asked_it_is_said() {
     let world = World::new();
     world.file("locked", LOCKED);
-    let mut command = std::process::Command::new("setsid");
-    let program = world.command(&[]);
-    command.arg("--wait").arg(program.get_program()).args(["convert", "locked"]).current_dir(world.folder.path());
-    let finished = run(&mut command, b"open sesame\n");
+    let finished = run(&mut world.command(&["convert", "locked"]), b"open sesame\n");
     assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
     assert!(
         finished.stderr.contains("2fas-encrypted") && finished.stderr.contains("--password-file"),

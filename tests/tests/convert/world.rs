@@ -38,8 +38,15 @@ impl World {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(bin("oathgate"));
-        command.args(words).env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
+        // Whoever runs the tests in a terminal must not be asked there.
+        let mut command = Command::new("setsid");
+        command
+            .arg("--wait")
+            .arg(bin("oathgate"))
+            .args(words)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .current_dir(self.folder.path());
         command
     }
 
