@@ -138,24 +138,23 @@ impl Desk {
     }
 
     /// Judges what it can of a batch without writing: each request about whose
-    /// record none before it is. They all came at once, so the others may as well
-    /// be judged after them; so is whatever fails here.
+    /// record none before it is, and whose id none before it has. They all came at
+    /// once, so the others may as well be judged after them; so is whatever fails here.
     fn judge_ahead(&self, batch: Vec<Transaction>) -> Vec<Work> {
         if self.execute("BEGIN").is_err() {
             return batch.into_iter().map(Work::Judge).collect();
         }
-        let (mut requests, mut rows) = (HashSet::new(), HashSet::new());
-        let mut judge = |transaction: Transaction| {
-            let found = self.guarded(|| self.find(&transaction.whose));
-            let found = found.ok().filter(|found| found.row().is_some_and(|row| rows.insert(row)));
-            match found {
-                Some(found) if requests.insert(transaction.mark.id) => {
+        let (mut ids, mut rows) = (HashSet::new(), HashSet::new());
+        let judge = |transaction: Transaction| {
+            let is_new = ids.insert(transaction.mark.id);
+            match self.guarded(|| self.find(&transaction.whose)) {
+                Ok(found) if found.row().is_some_and(|row| rows.insert(row)) && is_new => {
                     Work::Write(self.guarded(|| self.judge(transaction, |_| Ok(found))))
                 }
                 _ => Work::Judge(transaction),
             }
         };
-        let works = batch.into_iter().map(&mut judge).collect();
+        let works = batch.into_iter().map(judge).collect();
         let _ = self.execute("ROLLBACK");
         works
     }
@@ -374,6 +373,8 @@ mod tests {
         panics.change = Box::new(|_| panic!("on purpose"));
         let mut reused = request(1, of("frank"), None);
         reused.mark.digest = [1; 32];
+        let mut reused_of_one_that_waits = request(3, of("heidi"), None);
+        reused_of_one_that_waits.mark.digest = [1; 32];
         vec![
             request(1, of("alice"), None),
             request(2, login("bob"), None),
@@ -389,6 +390,7 @@ mod tests {
             reused,
             request(9, login("frank"), None),
             request(0, of("carol"), None),
+            reused_of_one_that_waits,
         ]
     }
 
@@ -402,7 +404,7 @@ mod tests {
         SqliteStore::create(&path, Journal::Wal).unwrap();
         let identity = Arc::new(Identity::of(&path).unwrap());
         let mut desk = Desk::open(&path, keys, identity, Journal::Wal, 64).unwrap();
-        let names = ["alice", "bob", "carol", "dave", "erin", "frank"];
+        let names = ["alice", "bob", "carol", "dave", "erin", "frank", "heidi"];
         let people = names.iter().zip(100..).map(|(name, number)| request(number, of(name), Some(newcomer(name))));
         let mut people: Vec<_> = people.collect();
         people.push(request(0, of("carol"), None)); // answered before
@@ -411,7 +413,7 @@ mod tests {
 
         let works = if ahead { desk.judge_ahead(batch()) } else { batch().into_iter().map(Work::Judge).collect() };
         let written = desk.connection.query_row("SELECT max(number) FROM request", [], |row| row.get::<_, i64>(0));
-        assert_eq!(written.unwrap(), 8, "nothing is written ahead");
+        assert_eq!(written.unwrap(), 9, "nothing is written ahead");
         let judged = works.iter().filter(|work| matches!(work, Work::Write(_))).count();
         assert_eq!(judged, if ahead { 6 } else { 0 });
         let mut decided = vec![];
@@ -432,10 +434,15 @@ mod tests {
         let (answers, held) = outcome(false);
         assert_eq!(outcome(true), (answers.clone(), held));
         let counts: Vec<_> = answers.iter().map(|answer| answer.matches('+').count()).collect();
-        assert_eq!(counts, [2, 2, 3, 0, 0, 1, 2, 0, 3, 0, 0, 0, 2, 0], "{answers:#?}");
-        for (place, expected) in
-            [(7, "Taken"), (9, "a change failed within"), (10, "Before"), (11, "Reused"), (13, "Before")]
-        {
+        assert_eq!(counts, [2, 2, 3, 0, 0, 1, 2, 0, 3, 0, 0, 0, 2, 0, 0], "{answers:#?}");
+        for (place, expected) in [
+            (7, "Taken"),
+            (9, "a change failed within"),
+            (10, "Before"),
+            (11, "Reused"),
+            (13, "Before"),
+            (14, "Reused"),
+        ] {
             assert!(answers[place].contains(expected), "{place}: {}", answers[place]);
         }
     }
