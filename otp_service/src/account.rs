@@ -1,9 +1,13 @@
 //! Accounts as the system spells them.
 
 use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::unistd::{Gid, Uid};
-use otp_core::Account;
+use otp_core::{Account, UnixTime};
 use otp_wire::passwd::{self, Entry};
 
 use crate::access::{Peer, Role};
@@ -53,17 +57,17 @@ pub fn find_member(name: &str, groups: &[Gid]) -> Result<Found, String> {
     Ok(if member { canonical(&user) } else { Found::Unknown })
 }
 
-/// Accounts for many questions: those of `/etc/passwd` are read once, since
-/// getpwnam(3) reads the whole file for each.
-pub struct Accounts(HashSet<String>);
+/// The names in a file like `/etc/passwd`, for many questions: getpwnam(3) reads the whole
+/// file for each.
+pub struct Listed(HashSet<String>);
 
-impl Accounts {
+impl Listed {
     /// Reads the file.
     ///
     /// # Errors
     /// When it can't be read.
-    pub fn listed() -> Result<Self, String> {
-        passwd::names().map(Self).map_err(|why| format!("user database: {why}"))
+    pub fn read(file: &Path) -> Result<Self, String> {
+        passwd::names(file).map(Self).map_err(|why| format!("user database: {why}"))
     }
 
     /// As [`find`] does.
@@ -76,6 +80,62 @@ impl Accounts {
             _ => find(peer, name),
         }
     }
+}
+
+/// The same for as long as the file stays as it is.
+pub struct Accounts {
+    file: PathBuf,
+    kept: Mutex<Option<(Version, Arc<Listed>)>>,
+}
+
+/// What differs once the file was written or replaced: device, inode, length, and
+/// seconds and nanoseconds of its last change.
+type Version = (u64, u64, u64, i64, i64);
+
+/// A longer file is not kept in memory, in bytes.
+const KEPT: u64 = 1 << 20;
+/// A file that was changed within so many seconds may be changed again without
+/// another time of its last change.
+const SETTLED: i64 = 2;
+
+impl Accounts {
+    /// Those of a file like `/etc/passwd`.
+    #[must_use]
+    pub fn new(file: &Path) -> Self {
+        Self { file: file.to_owned(), kept: Mutex::default() }
+    }
+
+    /// As [`find`] does.
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub fn find(&self, peer: Peer, name: &str, now: UnixTime) -> Result<Found, String> {
+        match self.listed(now)? {
+            Some(listed) => listed.find(peer, name),
+            None => find(peer, name),
+        }
+    }
+
+    fn listed(&self, now: UnixTime) -> Result<Option<Arc<Listed>>, String> {
+        let Some(version) = version(&self.file, now) else { return Ok(None) };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, listed)) = kept.as_ref()
+            && *of == version
+        {
+            return Ok(Some(Arc::clone(listed)));
+        }
+        // Whatever comes after what is read here has another version.
+        let listed = Arc::new(Listed::read(&self.file)?);
+        *kept = Some((version, Arc::clone(&listed)));
+        Ok(Some(listed))
+    }
+}
+
+/// The version of the file, where its names may be kept.
+fn version(file: &Path, now: UnixTime) -> Option<Version> {
+    let file = fs::metadata(file).ok().filter(|file| file.len() <= KEPT)?;
+    let settled = file.ctime() <= i64::try_from(now).ok()?.saturating_sub(SETTLED);
+    settled.then(|| (file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec()))
 }
 
 fn canonical(user: &Entry) -> Found {
@@ -166,12 +226,47 @@ mod tests {
         for unknown in ["no-such-account", "ROOT", "root\n", "../root", "root/", "", &long] {
             assert_eq!(find(root, unknown).unwrap(), Found::Unknown, "{unknown:?}");
         }
-        let listed = Accounts::listed().unwrap();
+        let (listed, accounts) = (Listed::read(passwd::FILE.as_ref()).unwrap(), Accounts::new(passwd::FILE.as_ref()));
         for name in ["root", "daemon", "no-such-account", "ROOT", "root\n", ""] {
-            assert_eq!(listed.find(root, name), find(root, name), "{name:?}");
-            assert_eq!(listed.find(nobody, name), find(nobody, name), "{name:?}");
+            for peer in [root, nobody] {
+                assert_eq!(listed.find(peer, name), find(peer, name), "{name:?}");
+                assert_eq!(accounts.find(peer, name, crate::now()), find(peer, name), "{name:?}");
+            }
         }
         assert_eq!(find(nobody, "root").unwrap(), Found::Foreign);
         assert_eq!(find(nobody, "nobody").unwrap(), Found::Account("nobody".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_file_that_changes_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("passwd");
+        let accounts = Accounts::new(&file);
+        let root = Peer { uid: 0, role: Role::Root };
+        let finds = |name, seconds| {
+            let known = accounts.find(root, name, crate::now() + seconds).unwrap() != Found::Unknown;
+            (known, accounts.kept.lock().unwrap().is_some())
+        };
+        let line = |name: &str| format!("{name}:x:4000:4000:::\n");
+        assert_eq!(finds("no-such-ann", 10), (false, false), "there is no file");
+        fs::write(&file, line("no-such-ann")).unwrap();
+        assert_eq!(finds("no-such-ann", 0), (false, false), "it was written just now: the system is asked");
+        assert_eq!(finds("no-such-ann", 10), (true, true));
+        assert_eq!(finds("no-such-bob", 10), (false, true));
+        // Within the kernel's tick it has the same time.
+        let before = version(&file, u64::MAX >> 1);
+        while version(&file, u64::MAX >> 1) == before {
+            fs::write(&file, line("no-such-bob")).unwrap();
+        }
+        assert_eq!(finds("no-such-ann", 10), (false, true), "written over, as long as before");
+        assert_eq!(finds("no-such-bob", 10), (true, true));
+        fs::write(folder.path().join("new"), line("no-such-eve")).unwrap();
+        fs::rename(folder.path().join("new"), &file).unwrap();
+        assert_eq!(finds("no-such-bob", 10), (false, true), "replaced");
+        assert_eq!(finds("no-such-eve", 10), (true, true));
+        fs::write(&file, "#".repeat(usize::try_from(KEPT).unwrap()) + "\n").unwrap();
+        assert_eq!(finds("no-such-eve", 10), (false, true), "too long to be kept");
+        fs::remove_file(&file).unwrap();
+        assert_eq!(finds("no-such-eve", 10), (false, true), "removed");
     }
 }

@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use otp_core::{Fingerprint, Owner, Record, UnixTime};
 use otp_store::AuditRow;
 use otp_store::bulk::{Arrival, Bulk, Fate, Judged, Newcomer};
-use otp_wire::frame;
 use otp_wire::message::bulk::{MAX_PEOPLE, More, NotTaken};
 use otp_wire::message::{Import, Outcome, Reply, RequestId, VERSION};
+use otp_wire::{frame, passwd};
 use zeroize::Zeroizing;
 
 use crate::access::Peer;
-use crate::account::{Accounts, Found};
+use crate::account::{Found, Listed};
 use crate::import::{Place, add_all, catch_up, credentials, give_labels, known, unnamed};
 use crate::service::{Service, Stop, audit_row};
 use crate::{harden, lines};
@@ -67,7 +67,7 @@ struct Staging<'a> {
     peer: Peer,
     now: UnixTime,
     bulk: Box<dyn Bulk + 'a>,
-    accounts: Accounts,
+    accounts: Listed,
     /// Everybody in it.
     owners: HashSet<Owner>,
     /// How many of them come in, with how many credentials.
@@ -83,7 +83,7 @@ struct Candidate {
 
 impl<'a> Staging<'a> {
     fn begin(service: &'a Service, peer: Peer, now: UnixTime) -> Result<Self, Stop> {
-        let accounts = Accounts::listed().map_err(Stop::Undecided)?;
+        let accounts = Listed::read(passwd::FILE.as_ref()).map_err(Stop::Undecided)?;
         let bulk = service.store.bulk()?;
         Ok(Self { service, peer, now, bulk, accounts, owners: HashSet::new(), taken: (0, 0) })
     }

@@ -10,7 +10,7 @@ use otp_wire::Login;
 use otp_wire::message::{MAX_KEYS, Outcome};
 
 use crate::access::Role;
-use crate::account::{self, Found};
+use crate::account::{self, Accounts, Found};
 use crate::delegate::{self, Delegate};
 use crate::lines;
 use crate::service::{Asked, Stop};
@@ -99,7 +99,12 @@ impl Checked {
 
 /// Checks what is said about a login. `delegates` are those who may say it for
 /// others.
-pub(crate) fn check(asked: &Asked, login: &Login, delegates: &[Delegate]) -> Result<Checked, Stop> {
+pub(crate) fn check(
+    asked: &Asked,
+    login: &Login,
+    accounts: &Accounts,
+    delegates: &[Delegate],
+) -> Result<Checked, Stop> {
     let groups = delegate::groups(delegates, asked.peer, &login.service);
     let delegated = !groups.is_empty();
     if delegated && !(login.keys.is_empty() && login.connection.is_none()) {
@@ -107,7 +112,7 @@ pub(crate) fn check(asked: &Asked, login: &Login, delegates: &[Delegate]) -> Res
     }
     let found = match delegated {
         true => account::find_member(&login.account, &groups),
-        false => account::find(asked.peer, &login.account),
+        false => accounts.find(asked.peer, &login.account, asked.now),
     };
     let account = match found.map_err(Stop::Undecided)? {
         Found::Account(account) => account,

@@ -2,6 +2,7 @@
 //! audit: what repeats itself within a minute is one line, with its number.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
 use otp_core::UnixTime;
@@ -92,7 +93,9 @@ fn line(row: &AuditRow) -> String {
     fn or_dash(text: &str) -> &str {
         if text.is_empty() { "-" } else { text }
     }
-    format!(
+    let mut line = String::with_capacity(256); // nearly none is longer
+    let _ = write!(
+        line,
         "{}: {} account={} owner={} service={} key={} from={} tty={} uid={}{}",
         row.verdict,
         row.reason,
@@ -104,7 +107,8 @@ fn line(row: &AuditRow) -> String {
         or_dash(&row.tty),
         row.peer,
         if row.claimed { " (claimed)" } else { "" },
-    )
+    );
+    line
 }
 
 #[cfg(test)]

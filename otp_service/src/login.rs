@@ -16,7 +16,7 @@ use crate::transaction::{Decision, Pending};
 
 impl Service {
     pub(crate) fn begin(&self, asked: &Asked, login: &Login) -> Result<Outcome, Stop> {
-        let checked = check(asked, login, &self.settings.delegates)?;
+        let checked = self.check(asked, login)?;
         let account = &checked.login.account;
         let owner = self.store.owner_of_login(&checked.login)?;
         let record = self.store.read(owner.as_ref().unwrap_or(&Owner::nobody()))?;
@@ -87,8 +87,12 @@ impl Service {
         })
     }
 
+    fn check(&self, asked: &Asked, login: &Login) -> Result<Checked, Stop> {
+        check(asked, login, &self.accounts, &self.settings.delegates)
+    }
+
     pub(crate) fn verify(&self, asked: &Asked, ask: &Verify) -> Result<Pending, Stop> {
-        let (checked, only) = (check(asked, &ask.login, &self.settings.delegates)?, only(ask.credential.as_deref())?);
+        let (checked, only) = (self.check(asked, &ask.login)?, only(ask.credential.as_deref())?);
         let row = audit_row(asked, &ask.login);
         self.judge(asked, checked, only, &ask.code, row, |checked, verdict, _| {
             answer(verdict, |refusal| checked.refused(refusal))

@@ -15,7 +15,7 @@ use crate::transaction::Decision;
 
 impl Service {
     pub(crate) fn resync(&self, asked: &Asked, ask: &message::Resync) -> Result<Outcome, Stop> {
-        let (checked, only) = (check(asked, &ask.login, &[])?, only(ask.credential.as_deref())?);
+        let (checked, only) = (check(asked, &ask.login, &self.accounts, &[])?, only(ask.credential.as_deref())?);
         let row = audit_row(asked, &ask.login);
         let [first, second] = &ask.codes;
         self.judge_two(asked, checked, only, [first, second], row, |checked, verdict, _| {

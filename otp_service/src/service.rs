@@ -6,10 +6,10 @@ use otp_core::grant::Boot;
 use otp_core::{Account, Limits, State, UnixTime};
 use otp_store::{AuditRow, Mark, SealingKeys, Store};
 use otp_wire::message::{Outcome, Reply, Request, RequestId, VERSION};
-use otp_wire::{Ask, frame};
+use otp_wire::{Ask, frame, passwd};
 
 use crate::access::{Access, Export, Peer, Role, Rules, access};
-use crate::account::{self, Found};
+use crate::account::{self, Accounts, Found};
 use crate::boot::ThisBoot;
 use crate::delegate::Delegate;
 use crate::journal::Journal;
@@ -63,6 +63,7 @@ pub struct Service {
     pub(crate) keys: Arc<SealingKeys>,
     pub(crate) settings: Settings,
     pub(crate) hasher: Hasher,
+    pub(crate) accounts: Accounts,
     journal: Journal,
     boot: Option<ThisBoot>,
 }
@@ -99,6 +100,12 @@ impl Stop {
 
 impl From<otp_store::Error> for Stop {
     fn from(error: otp_store::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&otp_store::Error> for Stop {
+    fn from(error: &otp_store::Error) -> Self {
         match error {
             otp_store::Error::Taken | otp_store::Error::Bulk(_) => Self::Invalid(error.to_string()),
             other => Self::Undecided(other.to_string()),
@@ -128,7 +135,8 @@ impl Service {
     /// A service over an open store.
     #[must_use]
     pub fn new(store: Box<dyn Store>, keys: Arc<SealingKeys>, settings: Settings) -> Self {
-        Self { store, keys, settings, hasher: Hasher::default(), journal: Journal::default(), boot: ThisBoot::find() }
+        let (hasher, accounts, journal) = (Hasher::default(), Accounts::new(passwd::FILE.as_ref()), Journal::default());
+        Self { store, keys, settings, hasher, accounts, journal, boot: ThisBoot::find() }
     }
 
     /// Answers one line. `None` when it isn't even a request: then there is

@@ -21,7 +21,7 @@ pub(crate) struct Pending {
     made: Made,
 }
 
-/// What the change came to, once the store has made it.
+/// What a change came to that holds secrets, and so isn't remembered by the store.
 #[derive(Clone, Default)]
 struct Made(Arc<Mutex<Option<Outcome>>>);
 
@@ -47,8 +47,8 @@ impl Pending {
         let inside = made.clone();
         let change = move |record| {
             let Decision { record, audit, outcome } = change(record);
-            let answer = remembered(&outcome);
-            inside.put(outcome);
+            let (answer, secret) = remembered(outcome);
+            secret.into_iter().for_each(|outcome| inside.put(outcome));
             Change { record, audit, answer }
         };
         Self { transaction: Transaction { mark: asked.mark, whose, now: asked.now, change: Box::new(change) }, made }
@@ -69,7 +69,7 @@ impl Service {
     /// Waits until it is made.
     pub(crate) fn wait(&self, Pending { transaction, made }: Pending) -> Result<Outcome, Stop> {
         let answered = self.store.transact(transaction);
-        self.outcome(&made, answered)
+        self.outcome(&made, &answered)
     }
 
     /// Has it made, and hands on what came of it.
@@ -79,31 +79,35 @@ impl Service {
         then: impl FnOnce(Result<Outcome, Stop>) + Send + 'static,
     ) {
         let service = Arc::clone(self);
-        let then = move |answered| then(service.outcome(&made, answered));
+        let then = move |answered: &_| then(service.outcome(&made, answered));
         // A store that is closed calls nobody: the peer is hung up on and refuses.
         let _ = self.store.submit(transaction, Box::new(then));
     }
 
-    fn outcome(&self, made: &Made, answered: Result<Answered, otp_store::Error>) -> Result<Outcome, Stop> {
-        match answered? {
-            Answered::Before(answer) => {
-                serde_json::from_slice(&answer).map_err(|_| Stop::Undecided("an answer can't be repeated".to_owned()))
-            }
-            Answered::Now(audit) => {
+    fn outcome(&self, made: &Made, answered: &Result<Answered, otp_store::Error>) -> Result<Outcome, Stop> {
+        let answer = match answered.as_ref()? {
+            Answered::Before(answer) => answer,
+            Answered::Now { audit, answer } => {
                 audit.iter().for_each(|row| self.tell(row));
-                made.take().ok_or_else(|| Stop::Undecided("a change left no answer".to_owned()))
+                if let Some(outcome) = made.take() {
+                    return Ok(outcome);
+                }
+                answer
             }
-        }
+        };
+        serde_json::from_slice(answer).map_err(|_| Stop::Undecided("an answer can't be read".to_owned()))
     }
 }
 
-/// The answer as it is kept for a repeated request: without secrets.
-fn remembered(outcome: &Outcome) -> Vec<u8> {
-    let kept = match outcome {
+/// The answer as it is kept for a repeated request, without secrets; and the
+/// outcome itself where it holds some.
+fn remembered(outcome: Outcome) -> (Vec<u8>, Option<Outcome>) {
+    let answer = |outcome: &Outcome| serde_json::to_vec(outcome).unwrap_or_default();
+    match outcome {
         Outcome::Enrolled(_) | Outcome::Exported(_) | Outcome::Scratch(_) | Outcome::Unsealed(_) => {
-            &Outcome::Invalid("This was done already; its secrets are shown only once.".to_owned())
+            let kept = Outcome::Invalid("This was done already; its secrets are shown only once.".to_owned());
+            (answer(&kept), Some(outcome))
         }
-        other => other,
-    };
-    serde_json::to_vec(kept).unwrap_or_default()
+        plain => (answer(&plain), None),
+    }
 }

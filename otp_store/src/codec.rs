@@ -119,8 +119,14 @@ pub(crate) fn decode(owner: &Owner, bytes: &[u8], keys: &SealingKeys) -> Result<
     })
 }
 
-fn all<T, U>(from: impl IntoIterator<Item = T>, each: impl FnMut(T) -> Result<U, Error>) -> Result<Vec<U>, Error> {
-    from.into_iter().map(each).collect()
+/// Asks for memory once: of an iterator that may fail nobody knows how long it is.
+fn all<T, U>(from: impl IntoIterator<Item = T>, mut each: impl FnMut(T) -> Result<U, Error>) -> Result<Vec<U>, Error> {
+    let from = from.into_iter();
+    let mut all = Vec::with_capacity(from.size_hint().0);
+    for one in from {
+        all.push(each(one)?);
+    }
+    Ok(all)
 }
 
 /// The usual one isn't written.

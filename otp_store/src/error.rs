@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use otp_core::secret::SecretError;
+
 /// Why something could not be decided, remembered or read.
 #[derive(Debug)]
 pub enum Error {
@@ -67,6 +69,12 @@ impl std::error::Error for Error {
             Self::Sqlite(why) => Some(why),
             _ => None,
         }
+    }
+}
+
+impl From<SecretError> for Error {
+    fn from(_: SecretError) -> Self {
+        Self::Damaged("a sealed secret has no usable length")
     }
 }
 

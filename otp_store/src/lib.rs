@@ -136,8 +136,9 @@ pub struct Transaction {
 /// A change: from the record, if there is one, to what it leads to.
 pub type Judge = Box<dyn FnOnce(Option<Record>) -> Change + Send>;
 
-/// What is done with an answer.
-pub type Then = Box<dyn FnOnce(Result<Answered, Error>) + Send>;
+/// What is done with an answer. It is only lent: it goes back to be freed by the
+/// thread that made it, which would wait for its own memory while others free it.
+pub type Then = Box<dyn FnOnce(&Result<Answered, Error>) + Send>;
 
 /// Whose record a change is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,8 +185,13 @@ pub struct Change {
 /// How a request was answered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answered {
-    /// Its change was made, and this written into the audit.
-    Now(Vec<AuditRow>),
+    /// Its change was made.
+    Now {
+        /// What was written into the audit.
+        audit: Vec<AuditRow>,
+        /// The answer, as it is remembered.
+        answer: Vec<u8>,
+    },
     /// It was asked before; this was the answer.
     Before(Vec<u8>),
 }

@@ -5,21 +5,24 @@
 //! under the names that `LoadCredential=keys:` makes, `keys_NUMBER.key`.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::{AeadInPlace, KeyInit};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
-use otp_core::secret::SecretError;
 use otp_core::{Algorithm, CredentialId, Owner, Secret};
 use sha2::Sha256;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{Error, place};
 
 type Key = Zeroizing<[u8; 32]>;
+
+/// Lengths of a nonce and of a tag in bytes.
+const NONCE: usize = 24;
+const TAG: usize = 16;
 
 /// The keys that seal and open secrets.
 pub struct SealingKeys {
@@ -76,12 +79,14 @@ pub(crate) enum What<'a> {
 impl Belongs<'_> {
     fn associated_data(&self, key: u32) -> Vec<u8> {
         let owner = self.owner;
-        let text = match self.what {
-            What::Credential(id, algorithm) => format!("oathgate/1\0{owner}\0{id}\0{algorithm}\0{key}"),
-            What::ScratchKey => format!("oathgate/1/scratch\0{owner}\0{key}"),
-            What::SlotKey => format!("oathgate/1/slot\0{owner}\0{key}"),
+        let mut data = Vec::with_capacity(128); // nearly none is longer
+        let written = match self.what {
+            What::Credential(id, algorithm) => write!(data, "oathgate/1\0{owner}\0{id}\0{algorithm}\0{key}"),
+            What::ScratchKey => write!(data, "oathgate/1/scratch\0{owner}\0{key}"),
+            What::SlotKey => write!(data, "oathgate/1/slot\0{owner}\0{key}"),
         };
-        text.into_bytes()
+        debug_assert!(written.is_ok(), "memory takes what is written");
+        data
     }
 }
 
@@ -163,22 +168,32 @@ impl SealingKeys {
 
     pub(crate) fn seal(&self, secret: &Secret, belongs: &Belongs<'_>) -> Result<Sealed, Error> {
         let key = self.newest();
-        let mut nonce = [0; 24];
-        getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
-        let payload = Payload { msg: secret.expose(), aad: &belongs.associated_data(key.number) };
-        let sealed = cipher(&key.seal).encrypt(XNonce::from_slice(&nonce), payload);
-        let mut bytes = nonce.to_vec();
-        bytes.extend(sealed.map_err(|_| Error::Damaged("a secret can't be sealed"))?);
+        let mut bytes = vec![0; NONCE + secret.expose().len() + TAG];
+        let (nonce, text) = bytes.split_at_mut(NONCE);
+        let (text, tag) = text.split_at_mut(secret.expose().len());
+        getrandom::fill(nonce).map_err(|_| Error::Random)?;
+        text.copy_from_slice(secret.expose());
+        let data = belongs.associated_data(key.number);
+        let Ok(made) = cipher(&key.seal).encrypt_in_place_detached(XNonce::from_slice(nonce), &data, text) else {
+            text.zeroize();
+            return Err(Error::Damaged("a secret can't be sealed"));
+        };
+        tag.copy_from_slice(&made);
         Ok(Sealed { key: key.number, bytes })
     }
 
     pub(crate) fn open(&self, sealed: &Sealed, belongs: &Belongs<'_>) -> Result<Secret, Error> {
         let damaged = Error::Damaged("a sealed secret does not open");
-        let Some((nonce, text)) = sealed.bytes.split_first_chunk::<24>() else { return Err(damaged) };
-        let payload = Payload { msg: text, aad: &belongs.associated_data(sealed.key) };
-        let opened = cipher(&self.key(sealed.key)?.seal).decrypt(XNonce::from_slice(nonce), payload);
-        let opened = Zeroizing::new(opened.map_err(|_| damaged)?);
-        Secret::copy(&opened).map_err(|_: SecretError| Error::Damaged("a sealed secret has no usable length"))
+        let parts = sealed.bytes.split_first_chunk::<NONCE>();
+        let parts =
+            parts.and_then(|(nonce, text)| text.split_last_chunk::<TAG>().map(|(text, tag)| (nonce, text, tag)));
+        let Some((nonce, text, tag)) = parts else { return Err(damaged) };
+        let (cipher, data) = (cipher(&self.key(sealed.key)?.seal), belongs.associated_data(sealed.key));
+        Secret::fill(text.len(), |place| {
+            place.copy_from_slice(text);
+            let opened = cipher.decrypt_in_place_detached(nonce.into(), &data, place, tag.into());
+            opened.map_err(|_| damaged)
+        })
     }
 }
 

@@ -5,10 +5,11 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-const FILE: &str = "/etc/passwd";
+/// The file.
+pub const FILE: &str = "/etc/passwd";
 
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct Entry {
 /// # Errors
 /// When the file can't be read.
 pub fn by_name(name: &str) -> io::Result<Option<Entry>> {
-    Ok(entries(&read()?).find(|entry| entry.name == name))
+    Ok(entries(&read(Path::new(FILE))?).find(|entry| entry.name == name))
 }
 
 /// The first entry with that uid.
@@ -38,20 +39,20 @@ pub fn by_name(name: &str) -> io::Result<Option<Entry>> {
 /// # Errors
 /// When the file can't be read.
 pub fn by_uid(uid: u32) -> io::Result<Option<Entry>> {
-    Ok(entries(&read()?).find(|entry| entry.uid == uid))
+    Ok(entries(&read(Path::new(FILE))?).find(|entry| entry.uid == uid))
 }
 
-/// The names of all entries.
+/// The names of all entries in such a file.
 ///
 /// # Errors
 /// When the file can't be read.
-pub fn names() -> io::Result<HashSet<String>> {
-    Ok(entries(&read()?).map(|entry| entry.name).collect())
+pub fn names(file: &Path) -> io::Result<HashSet<String>> {
+    Ok(entries(&read(file)?).map(|entry| entry.name).collect())
 }
 
 /// A bare root without the file knows nobody.
-fn read() -> io::Result<Vec<u8>> {
-    match fs::read(FILE) {
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
         other => other,
     }

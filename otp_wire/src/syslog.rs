@@ -1,5 +1,6 @@
 //! Lines in the system's log.
 
+use std::fmt::Write;
 use std::os::unix::net::UnixDatagram;
 
 /// Writes `text` to syslog, if there is a log: once, or seldom.
@@ -28,7 +29,9 @@ impl Log {
     /// Control characters are escaped, and the line is cut at 1,000 bytes.
     pub fn authpriv(&self, program: &str, text: &str) {
         let Some(socket) = &self.socket else { return };
-        let mut line = format!("<85>{program}[{}]: {}", self.process, escape(text));
+        let mut line = String::with_capacity(text.len() + 64);
+        let _ = write!(line, "<85>{program}[{}]: ", self.process);
+        add_escaped(&mut line, text);
         let end = (0..=line.len().min(1000)).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
         line.truncate(end);
         let _ = socket.send_to(line.as_bytes(), "/dev/log");
@@ -39,20 +42,25 @@ impl Log {
 /// that no name can forge a second line or speak to a terminal.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return text.to_owned(); // as nearly every one
-    }
     let mut escaped = String::with_capacity(text.len());
+    add_escaped(&mut escaped, text);
+    escaped
+}
+
+fn add_escaped(line: &mut String, text: &str) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        line.push_str(text); // as nearly every one
+        return;
+    }
     for character in text.chars() {
         if character.is_control()
             || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         {
-            escaped.extend(character.escape_unicode());
+            line.extend(character.escape_unicode());
         } else {
-            escaped.push(character);
+            line.push(character);
         }
     }
-    escaped
 }
 
 #[cfg(test)]

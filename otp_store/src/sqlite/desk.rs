@@ -294,7 +294,7 @@ impl Decided {
     pub(super) fn answered(self) -> Answered {
         match self {
             Self::Before(answer) => Answered::Before(answer),
-            Self::Now { change, .. } => Answered::Now(change.audit),
+            Self::Now { change: Change { audit, answer, .. }, .. } => Answered::Now { audit, answer },
         }
     }
 }

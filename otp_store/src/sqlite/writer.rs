@@ -31,7 +31,9 @@ pub(super) enum To {
 }
 
 /// What the teller is to do.
-type Answers = Vec<(Then, Result<Answered, Error>)>;
+type Told = Vec<(Then, Result<Answered, Error>)>;
+/// Answers that were told.
+type Spent = Vec<Result<Answered, Error>>;
 
 /// What the writer is asked to do.
 pub(super) enum Job {
@@ -49,10 +51,11 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(mut desk: Desk) -> Self {
         let (jobs, waiting) = sync_channel(QUEUE);
-        let (answers, told) = channel();
+        let (told, to_tell) = channel();
+        let (spent, back) = channel();
         // Nobody waits for the teller: it ends when the writer has.
-        let teller = Builder::new().name("teller".to_owned()).spawn(move || tell(&told));
-        let write = move || run(&mut desk, &waiting, &answers);
+        let teller = Builder::new().name("teller".to_owned()).spawn(move || tell(&to_tell, &spent));
+        let write = move || run(&mut desk, &waiting, &told, &back);
         let thread = teller.and_then(|_| Builder::new().name("writer".to_owned()).spawn(write)).ok();
         Self { jobs: Some(jobs), thread }
     }
@@ -82,23 +85,25 @@ impl Drop for Writer {
     }
 }
 
-fn run(desk: &mut Desk, waiting: &Receiver<Job>, teller: &Sender<Answers>) {
+fn run(desk: &mut Desk, waiting: &Receiver<Job>, teller: &Sender<Told>, back: &Receiver<Spent>) {
     while let Some(first) = next(desk, waiting) {
-        let (mut batch, mut slice) = (Vec::new(), None);
+        let (mut transactions, mut all) = (Vec::with_capacity(desk.batch), Vec::with_capacity(desk.batch));
+        let mut slice = None;
         for job in std::iter::once(first).chain(waiting.try_iter().take(desk.batch.saturating_sub(1))) {
             match job {
-                Job::One(one) => batch.push(one),
+                Job::One((transaction, to)) => {
+                    transactions.push(transaction);
+                    all.push(to);
+                }
                 Job::Slice(order) => {
                     slice = Some(order);
                     break;
                 }
             }
         }
-        let (transactions, all): (Vec<_>, Vec<To>) = batch.into_iter().unzip();
-        let mut told = Answers::new();
+        let mut told = Told::with_capacity(all.len());
         for (to, kept) in all.into_iter().zip(desk.keep(transactions)) {
-            // The record goes here, where it was made: to free it, another thread
-            // would have to wait for our allocations, and they for it.
+            // The record goes here, where it was made.
             let answer = kept.map(Decided::answered);
             match to {
                 To::Waiting(waiting) => drop(waiting.send(answer)),
@@ -114,14 +119,19 @@ fn run(desk: &mut Desk, waiting: &Receiver<Job>, teller: &Sender<Answers>) {
         desk.checkpoints.borrow_mut().go_on(&desk.connection);
         desk.reserve.refill();
         desk.failing.set(false);
+        back.try_iter().for_each(drop);
     }
 }
 
 /// Tells answers while the writer writes on: it would wake a thread for each.
-fn tell(told: &Receiver<Answers>) {
-    for (then, answer) in told.iter().flatten() {
-        // Whatever breaks in there is one peer's, who hears nothing and refuses.
-        let _ = catch_unwind(AssertUnwindSafe(|| then(answer)));
+fn tell(told: &Receiver<Told>, back: &Sender<Spent>) {
+    for batch in told {
+        let spent = batch.into_iter().map(|(then, answer)| {
+            // Whatever breaks in there is one peer's, who hears nothing and refuses.
+            let _ = catch_unwind(AssertUnwindSafe(|| then(&answer)));
+            answer
+        });
+        let _ = back.send(spent.collect());
     }
 }
 
