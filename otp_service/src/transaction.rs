@@ -48,7 +48,9 @@ impl Pending {
         let change = move |record| {
             let Decision { record, audit, outcome } = change(record);
             let (answer, secret) = remembered(outcome);
-            secret.into_iter().for_each(|outcome| inside.put(outcome));
+            if let Some(outcome) = secret {
+                inside.put(outcome);
+            }
             Change { record, audit, answer }
         };
         Self { transaction: Transaction { mark: asked.mark, whose, now: asked.now, change: Box::new(change) }, made }
