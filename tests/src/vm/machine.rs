@@ -18,7 +18,7 @@ use crate::inside::{ATTENDED, FAILED, PASSED};
 use crate::scenario::{DISKS, INITRAMFS};
 
 /// For a scenario with all its boots, on a busy machine.
-const LIMIT: Duration = Duration::from_secs(480);
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// Runs the scenarios, each in a guest of its own: one more than there are
 /// processors at a time, for a guest waits now and then.
