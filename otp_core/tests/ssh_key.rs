@@ -111,7 +111,8 @@ fn what_is_no_key_is_refused() {
     assert!(Fingerprint::of_key("ssh-rsa", blob).is_err(), "another type than the blob's");
     assert!(Fingerprint::of_key("ssh-ed25519", &blob[1..]).is_err());
     assert!(Fingerprint::of_key("ssh-ed25519-cert-v01@openssh.com", blob).is_err());
-    for line in ["", "#", "ssh-ed25519", &format!("command=\"ssh-ed25519 {blob}\""), &"A ".repeat(20_000)] {
+    let many = "A ".repeat(if cfg!(miri) { 100 } else { 20_000 });
+    for line in ["", "#", "ssh-ed25519", &format!("command=\"ssh-ed25519 {blob}\""), &many] {
         assert!(Fingerprint::of_line(line).is_err(), "{line:.40}");
     }
 }
