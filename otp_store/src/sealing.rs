@@ -20,9 +20,10 @@ use crate::{Error, place};
 
 type Key = Zeroizing<[u8; 32]>;
 
-/// Lengths of a nonce and of a tag in bytes.
-const NONCE: usize = 24;
-const TAG: usize = 16;
+/// Bytes of the nonce before a sealed secret,
+pub(crate) const NONCE: usize = 24;
+/// and of the tag behind it.
+pub(crate) const TAG: usize = 16;
 
 /// The keys that seal and open secrets.
 pub struct SealingKeys {

@@ -13,6 +13,8 @@ use otp_core::{Account, Algorithm, CredentialId, Fingerprint, Label};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::sealing::{NONCE, TAG};
+
 /// A value that is written as a text of its own.
 pub(super) trait Word: fmt::Display + Clone {
     /// Reads what was written.
@@ -73,8 +75,8 @@ impl<'de, T: Word> Deserialize<'de> for Text<'_, T> {
 /// sealed or hashed. `T` is an array, or a vector of [`MAX_BYTES`] at most.
 pub(super) struct Base64<T>(pub T);
 
-/// A sealed secret is the longest of all: a nonce, the secret, a tag.
-const MAX_BYTES: usize = 24 + MAX_SECRET + 16;
+/// A sealed secret is the longest of all.
+const MAX_BYTES: usize = NONCE + MAX_SECRET + TAG;
 
 impl<T: AsRef<[u8]>> Serialize for Base64<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

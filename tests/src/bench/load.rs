@@ -21,7 +21,6 @@ use rustix::event::epoll;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send, socket_with,
 };
-
 use zeroize::Zeroizing;
 
 use crate::numbers::Series;
@@ -130,11 +129,7 @@ impl<'a> All<'a> {
             for event in &events {
                 let client = usize::try_from(event.data.u64()).expect("an index");
                 verdicts.add(self.hear(client));
-                if Instant::now() < end {
-                    self.ask(client);
-                } else {
-                    waiting -= 1;
-                }
+                if Instant::now() < end { self.ask(client) } else { waiting -= 1 }
             }
         }
         verdicts
