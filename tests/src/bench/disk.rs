@@ -17,12 +17,6 @@ pub fn file_system(folder: &Path) -> String {
     said.lines().nth(1).unwrap_or("unknown").to_owned()
 }
 
-/// How many others wanted to run lately (proc_loadavg(5)).
-pub fn busy() -> f64 {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(f64::NAN)
-}
-
 /// Writes a page in the middle of a file and waits until it is on the disk.
 pub fn fsync(folder: &Path, times: u64) -> Series {
     let path = folder.join("fsync");

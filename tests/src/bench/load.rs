@@ -10,7 +10,6 @@
 
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use otp_wire::frame::{self, MAX_REPLY, MAX_REQUEST};
@@ -21,40 +20,93 @@ use rustix::event::epoll;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send, socket_with,
 };
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::numbers::Series;
+use crate::machine;
+use crate::numbers::{Series, round};
 use crate::people::People;
 use crate::server::Server;
 
-/// What so many clients saw.
+/// How long they ask before it counts: a service that was just started has its
+/// threads to start and its pages to read first.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// What so many clients saw in one turn.
 pub struct Load {
-    pub clients: usize,
     pub took: Duration,
     pub verdicts: Series,
     /// The verifier's processor time, in microseconds.
     pub processor: f64,
+    /// Processor time that a host kept from us, in microseconds.
+    pub stolen: f64,
 }
 
-impl Load {
+/// So many clients, in several turns; each figure is the median of these.
+#[derive(Default)]
+pub struct Turns(Vec<Load>);
+
+impl Turns {
+    pub fn add(&mut self, load: Load) {
+        self.0.push(load);
+    }
+
+    fn each<'a>(&'a self, figure: impl Fn(&'a Load) -> f64) -> Series {
+        self.0.iter().map(figure).collect()
+    }
+
     #[allow(clippy::cast_precision_loss)] // a count
     pub fn a_second(&self) -> f64 {
-        self.verdicts.count() as f64 / self.took.as_secs_f64()
+        self.each(|load| load.verdicts.count() as f64 / load.took.as_secs_f64()).median()
+    }
+
+    /// How long half of the clients waited at most, in microseconds.
+    pub fn median(&self) -> f64 {
+        self.each(|load| load.verdicts.median()).median()
+    }
+
+    /// How long 99 of a hundred waited at most, in microseconds.
+    pub fn p99(&self) -> f64 {
+        self.each(|load| load.verdicts.p99()).median()
     }
 
     /// The verifier's processor time for one verdict, in microseconds.
     #[allow(clippy::cast_precision_loss)] // a count
     pub fn processor_each(&self) -> f64 {
-        self.processor / self.verdicts.count() as f64
+        self.each(|load| load.processor / load.verdicts.count() as f64).median()
+    }
+
+    /// How much of the processors' time a host kept from us, of 1.
+    pub fn stolen(&self) -> f64 {
+        self.each(|load| load.stolen / 1e6 / load.took.as_secs_f64() / machine::processors()).median()
+    }
+
+    pub fn json(&self) -> Value {
+        let p99s = self.0.iter().map(|load| round(load.verdicts.p99()));
+        json!({
+            "verdicts_a_second": round(self.a_second()), "median_us": round(self.median()), "p99_us": round(self.p99()),
+            "p99_us_of_turns": p99s.collect::<Vec<_>>(), "processor_us": round(self.processor_each()),
+            "stolen": (self.stolen() * 1e3).round() / 1e3,
+        })
     }
 }
 
 /// Lets `clients` ask `server` for `span`. Every answer must be a yes.
 pub fn run(server: &Server, clients: usize, span: Duration) -> Load {
-    let all = All::new(&server.oathgated.root_socket(), &server.people, clients);
-    let (before, start) = (server.processor(), Instant::now());
+    let mut all = All::of(server, clients);
+    all.ask_until(Instant::now() + WARM_UP);
+    let (processor, stolen, start) = (server.processor(), machine::stolen(), Instant::now());
     let verdicts = all.ask_until(start + span);
-    Load { clients, took: start.elapsed(), verdicts, processor: server.processor() - before }
+    let (processor, stolen) = (server.processor() - processor, machine::stolen() - stolen);
+    Load { took: start.elapsed(), verdicts, processor, stolen }
+}
+
+/// Fsyncs of `server` for each verdict, while `clients` ask it for `span`.
+#[allow(clippy::cast_precision_loss)] // counts
+pub fn fsyncs(server: &mut Server, clients: usize, span: Duration) -> f64 {
+    let ask = |server: &Server| All::of(server, clients).ask_until(Instant::now() + span).count();
+    let (verdicts, fsyncs) = server.counting_fsyncs(ask);
+    fsyncs as f64 / verdicts as f64
 }
 
 /// All clients.
@@ -99,20 +151,21 @@ struct Asked {
 }
 
 impl<'a> All<'a> {
-    fn new(socket: &Path, people: &'a People, count: usize) -> Self {
+    fn of(server: &'a Server, count: usize) -> Self {
+        let people = &server.people;
         let client = |number: usize| {
             let person = number * people.count() / count;
             Client { person, login: people.login(person), next: None, asked: None }
         };
         Self {
-            service: SocketAddrUnix::new(socket).expect("a short path"),
+            service: SocketAddrUnix::new(server.oathgated.root_socket()).expect("a short path"),
             people,
             clients: (0..count).map(client).collect(),
             answered: epoll::create(epoll::CreateFlags::CLOEXEC).expect("a descriptor"),
         }
     }
 
-    fn ask_until(mut self, end: Instant) -> Series {
+    fn ask_until(&mut self, end: Instant) -> Series {
         let mut verdicts = Series::default();
         (0..self.clients.len()).for_each(|client| self.ask(client));
         let mut waiting = self.clients.len();
@@ -126,10 +179,12 @@ impl<'a> All<'a> {
                 let client = unprepared.and_then(|client| self.clients.get_mut(client));
                 client.expect("no answer within the deadline").prepare(self.people);
             }
-            for event in &events {
-                let client = usize::try_from(event.data.u64()).expect("an index");
-                verdicts.add(self.hear(client));
-                if Instant::now() < end { self.ask(client) } else { waiting -= 1 }
+            // First whoever was answered: what it takes others to ask is none of their wait.
+            let answered = events.iter().map(|event| usize::try_from(event.data.u64()).expect("an index"));
+            answered.clone().for_each(|client| verdicts.add(self.hear(client)));
+            match Instant::now() < end {
+                true => answered.for_each(|client| self.ask(client)),
+                false => waiting -= events.len(),
             }
         }
         verdicts

@@ -1,8 +1,8 @@
 //! How fast is it? `make bench` measures, in one run and on one file system,
 //! whole PAM transactions against other modules, and what the verifier does
 //! with many clients and large stores, how alike its refusals are, and what
-//! `oathgate convert`, `oathgate import --homes`, a bulk import and the unlocking of disks take. Only ratios carry over to
-//! other machines.
+//! `oathgate convert`, `oathgate import --homes`, a bulk import and the unlocking of
+//! disks take. Only ratios carry over to other machines.
 //!
 //! `bench [--quick|--verifier]`; results go to `bench.json` and `bench.svg` beside the
 //! build's folders.
@@ -16,6 +16,7 @@ mod gate;
 mod goals;
 mod homes;
 mod load;
+mod machine;
 mod numbers;
 mod pam;
 mod people;

@@ -8,6 +8,12 @@ use serde_json::{Value, json};
 #[derive(Default, Clone)]
 pub struct Series(Vec<f64>);
 
+impl FromIterator<f64> for Series {
+    fn from_iter<I: IntoIterator<Item = f64>>(times: I) -> Self {
+        Self(times.into_iter().collect())
+    }
+}
+
 impl Series {
     /// Adds what `work` takes.
     pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {

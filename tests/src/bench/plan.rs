@@ -16,8 +16,9 @@ use crate::convert;
 use crate::disk;
 use crate::gate::Gate;
 use crate::homes;
-use crate::load::{self, Load};
-use crate::numbers::{Series, commas};
+use crate::load::{self, Turns};
+use crate::machine;
+use crate::numbers::commas;
 use crate::photograph;
 use crate::refusals;
 use crate::report::Report;
@@ -56,8 +57,8 @@ pub const FULL: Plan = Plan {
     rounds: 40,
     logins: 200,
     clients: &[1, 8, 32, 128],
-    span: Duration::from_secs(2),
-    turns: 3,
+    span: Duration::from_secs(1),
+    turns: 9,
     refusals: 2000,
     unlocks: 20,
     conversions: 3,
@@ -71,7 +72,7 @@ pub const QUICK: Plan = Plan {
     logins: 50,
     clients: &[1, 8, 32, 128],
     span: Duration::from_secs(1),
-    turns: 2,
+    turns: 3,
     refusals: 300,
     unlocks: 10,
     conversions: 1,
@@ -79,7 +80,7 @@ pub const QUICK: Plan = Plan {
 
 /// The verifier alone, without PAM.
 pub const VERIFIER: Plan =
-    Plan { owners: &[10_000], lines: &[], rounds: 0, logins: 0, unlocks: 0, turns: 1, refusals: 2000, ..QUICK };
+    Plan { owners: &[10_000], lines: &[], rounds: 0, logins: 0, unlocks: 0, turns: 5, refusals: 2000, ..QUICK };
 
 /// Transactions of one module in one round.
 const IN_A_ROUND: usize = 25;
@@ -88,8 +89,9 @@ const SLOW: Duration = Duration::from_millis(100);
 
 /// So many clients, with commits shared and with each request in its own.
 pub struct Pair {
-    pub shared: Load,
-    pub alone: Load,
+    pub clients: usize,
+    pub shared: Turns,
+    pub alone: Turns,
     /// Fsyncs per verdict, shared.
     pub fsyncs: f64,
 }
@@ -106,7 +108,7 @@ pub fn run(plan: &Plan) -> ExitCode {
     let stage = Stage { folder: place.path().to_owned(), user: id("-un") };
     // Without it libpam writes a line about that into the log every time.
     std::fs::write(stage.folder.join("other"), "auth required pam_deny.so\n").expect("our folder");
-    let busy = disk::busy();
+    let busy = machine::busy();
     let fsync = disk::fsync(place.path(), 500);
     let mut servers = servers(plan, &stage);
     let rivals = rivals(plan, &stage, &servers);
@@ -131,6 +133,7 @@ pub fn run(plan: &Plan) -> ExitCode {
         rivals,
         gate,
         loads,
+        turns: plan.turns,
         refusals,
         conversions,
         imports,
@@ -190,37 +193,23 @@ fn transactions(plan: &Plan, stage: &Stage, mut rivals: Vec<Rival>) -> Vec<Rival
 }
 
 fn loads(plan: &Plan, mut server: Server) -> (Vec<Pair>, Server) {
-    let mut pairs: Vec<(Vec<Load>, Vec<Load>)> = plan.clients.iter().map(|_| (vec![], vec![])).collect();
+    let pair =
+        |clients: &usize| Pair { clients: *clients, shared: Turns::default(), alone: Turns::default(), fsyncs: 0.0 };
+    let mut pairs: Vec<_> = plan.clients.iter().map(pair).collect();
     for _ in 0..plan.turns {
-        for (clients, pair) in plan.clients.iter().zip(&mut pairs) {
-            pair.0.push(load::run(&server, *clients, plan.span));
-            pair.1.push(server.one_a_commit(|server| load::run(server, *clients, plan.span)));
+        for Pair { clients, shared, alone, .. } in &mut pairs {
+            shared.add(load::run(&server, *clients, plan.span));
+            alone.add(server.one_a_commit(|server| load::run(server, *clients, plan.span)));
         }
     }
     println!("measured clients at once");
-    let mut joined = Vec::new();
-    for (shared, alone) in pairs {
-        let clients = shared[0].clients;
-        let (load, count) = server.counting_fsyncs(|server| load::run(server, clients, plan.span / 2));
-        #[allow(clippy::cast_precision_loss)] // counts
-        let fsyncs = count as f64 / load.verdicts.count() as f64;
-        joined.push(Pair { shared: join(shared), alone: join(alone), fsyncs });
+    for Pair { clients, fsyncs, .. } in &mut pairs {
+        *fsyncs = load::fsyncs(&mut server, *clients, plan.span);
     }
     // What a service that was just started needs is not what a busy one does,
     // and workers that rest leave after ten seconds.
     load::run(&server, 128, plan.span);
     let _ = poll(&mut [], Some(&timespec(Duration::from_secs(12))));
     load::run(&server, 1, Duration::from_millis(100));
-    (joined, server)
-}
-
-fn join(loads: Vec<Load>) -> Load {
-    let mut all = Load { clients: 0, took: Duration::ZERO, verdicts: Series::default(), processor: 0.0 };
-    for load in loads {
-        all.clients = load.clients;
-        all.took += load.took;
-        all.processor += load.processor;
-        all.verdicts.append(load.verdicts);
-    }
-    all
+    (pairs, server)
 }

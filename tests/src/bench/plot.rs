@@ -84,7 +84,7 @@ fn lines(report: &Report, body: &mut String, top: f64) -> f64 {
         }
     }
     for (index, pair) in report.loads.iter().enumerate() {
-        text(body, at(index, 0.0).0, top + height + 18.0, "middle", &pair.shared.clients.to_string());
+        text(body, at(index, 0.0).0, top + height + 18.0, "middle", &pair.clients.to_string());
     }
     top + height + 34.0
 }

@@ -12,6 +12,7 @@ use crate::convert;
 use crate::gate::Gate;
 use crate::goals::{self, Goal};
 use crate::homes;
+use crate::machine::processors;
 use crate::numbers::{Series, commas, round, shown};
 use crate::photograph::Photograph;
 use crate::plan::Pair;
@@ -30,6 +31,8 @@ pub struct Report {
     /// The forced command, where it was measured.
     pub gate: Option<Gate>,
     pub loads: Vec<Pair>,
+    /// How often each of these was measured.
+    pub turns: usize,
     /// Wrong codes, by the kind of account.
     pub refusals: Vec<Kind>,
     /// `oathgate convert` of many URIs.
@@ -48,10 +51,6 @@ pub struct Report {
     pub owners: usize,
     /// Its bytes.
     pub bytes: u64,
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(0, usize::from)
 }
 
 impl Report {
@@ -136,24 +135,36 @@ impl Report {
 
     fn print_loads(&self) {
         println!("\nThe verifier with {} owners, asked by many at once; beside it, each request", commas(self.owners));
-        println!("in a commit of its own");
+        println!("in a commit of its own. Each figure is the median of {} turns; stolen is what a host", self.turns);
+        println!("kept of the processors' time meanwhile.");
         println!(
-            "{:>8}{:>12}{:>10}{:>10}{:>10}{:>8}   {:>12}{:>10}{:>10}{:>8}",
-            "clients", "verdicts/s", "median", "p99", "processor", "fsyncs", "verdicts/s", "median", "p99", "ratio"
+            "{:>8}{:>12}{:>10}{:>10}{:>10}{:>8}{:>8}   {:>12}{:>10}{:>10}{:>8}",
+            "clients",
+            "verdicts/s",
+            "median",
+            "p99",
+            "processor",
+            "fsyncs",
+            "stolen",
+            "verdicts/s",
+            "median",
+            "p99",
+            "ratio"
         );
         for pair in &self.loads {
             let (shared, alone) = (&pair.shared, &pair.alone);
             println!(
-                "{:>8}{:>12.0}{:>10}{:>10}{:>10}{:>8.2}   {:>12.0}{:>10}{:>10}{:>8.2}",
-                shared.clients,
+                "{:>8}{:>12.0}{:>10}{:>10}{:>10}{:>8.2}{:>7.0}%   {:>12.0}{:>10}{:>10}{:>8.2}",
+                pair.clients,
                 shared.a_second(),
-                shown(shared.verdicts.median()),
-                shown(shared.verdicts.p99()),
+                shown(shared.median()),
+                shown(shared.p99()),
                 shown(shared.processor_each()),
                 pair.fsyncs,
+                shared.stolen() * 100.0,
                 alone.a_second(),
-                shown(alone.verdicts.median()),
-                shown(alone.verdicts.p99()),
+                shown(alone.median()),
+                shown(alone.p99()),
                 shared.a_second() / alone.a_second(),
             );
         }
@@ -186,12 +197,9 @@ impl Report {
             })
         });
         let loads = self.loads.iter().map(|pair| {
-            let load = |load: &crate::load::Load| {
-                json!({ "verdicts_a_second": round(load.a_second()), "latency": load.verdicts.json(), "processor_us": round(load.processor_each()) })
-            };
             json!({
-                "clients": pair.shared.clients, "shared_commits": load(&pair.shared),
-                "one_a_commit": load(&pair.alone), "fsyncs_a_verdict": pair.fsyncs,
+                "clients": pair.clients, "shared_commits": pair.shared.json(), "one_a_commit": pair.alone.json(),
+                "fsyncs_a_verdict": pair.fsyncs,
             })
         });
         let refusals = self.refusals.iter().map(|kind| {
