@@ -59,10 +59,13 @@ fn a_window_narrows_and_never_widens() {
         assert_eq!(accepts(&code_at(1, NOW + 30), terms), before_counts, "{window}");
         assert_eq!(accepts(&code_at(1, NOW + 60), terms), far_counts, "{window}");
     }
-    for window in 0..12 {
+    // Miri takes its time for each: the edges are enough for it.
+    let tried = |number: &u8| !cfg!(miri) || [0, 1, 10, 11].contains(number);
+    for window in (0..12).filter(tried) {
         let terms = Terms { window: Some(window), ..Terms::default() };
-        for ahead in 0..12 {
-            assert_eq!(accepts(&eight(5 + ahead), terms), ahead <= u64::from(window.min(10)), "{ahead} of {window}");
+        for ahead in (0..12).filter(tried) {
+            let counter = 5 + u64::from(ahead);
+            assert_eq!(accepts(&eight(counter), terms), ahead <= window.min(10), "{ahead} of {window}");
         }
     }
 }
