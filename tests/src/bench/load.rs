@@ -2,9 +2,9 @@
 //! soon as it is answered: over a new connection each time, as real ones do.
 //!
 //! One thread is all of them and looks at whoever was answered. A thread each
-//! would take as much processor time as the verifier that is measured. What they
-//! ask next is put together while nobody is answered: as people do, who have
-//! typed their codes when their clients connect.
+//! would take as much processor time as the verifier that is measured. For the
+//! same reason what they will ask is put together before, and what they were
+//! answered is looked at afterwards.
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use otp_wire::frame::{self, MAX_REPLY, MAX_REQUEST};
 use otp_wire::message::RequestId;
-use otp_wire::{DEADLINE, Login, LoginsOnly, Outcome, Reply, Request};
+use otp_wire::socket::timespec;
+use otp_wire::{DEADLINE, LoginsOnly, Outcome, Reply, Request};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::net::{
@@ -93,19 +94,24 @@ impl Turns {
 
 /// Lets `clients` ask `server` for `span`. Every answer must be a yes.
 pub fn run(server: &Server, clients: usize, span: Duration) -> Load {
-    let mut all = All::of(server, clients);
+    let mut all = All::of(server, clients, WARM_UP + span);
     all.ask_until(Instant::now() + WARM_UP);
     let (processor, stolen, start) = (server.processor(), machine::stolen(), Instant::now());
     let verdicts = all.ask_until(start + span);
-    let (processor, stolen) = (server.processor() - processor, machine::stolen() - stolen);
-    Load { took: start.elapsed(), verdicts, processor, stolen }
+    let (took, processor, stolen) = (start.elapsed(), server.processor() - processor, machine::stolen() - stolen);
+    all.end();
+    Load { took, verdicts, processor, stolen }
 }
 
 /// Fsyncs of `server` for each verdict, while `clients` ask it for `span`.
 #[allow(clippy::cast_precision_loss)] // counts
 pub fn fsyncs(server: &mut Server, clients: usize, span: Duration) -> f64 {
-    let ask = |server: &Server| All::of(server, clients).ask_until(Instant::now() + span).count();
-    let (verdicts, fsyncs) = server.counting_fsyncs(ask);
+    let (verdicts, fsyncs) = server.counting_fsyncs(|server| {
+        let mut all = All::of(server, clients, span);
+        let verdicts = all.ask_until(Instant::now() + span).count();
+        all.end();
+        verdicts
+    });
     fsyncs as f64 / verdicts as f64
 }
 
@@ -115,13 +121,15 @@ struct All<'a> {
     people: &'a People,
     clients: Vec<Client>,
     answered: OwnedFd,
+    /// What they were answered.
+    answers: Vec<Answer>,
 }
 
 /// Somebody who asks.
 struct Client {
     person: usize,
-    login: Login,
-    next: Option<Question>,
+    /// What is asked next.
+    questions: Vec<Question>,
     asked: Option<Asked>,
 }
 
@@ -131,15 +139,11 @@ struct Question {
     line: Zeroizing<Vec<u8>>,
 }
 
-impl Client {
-    /// Puts the next question together, where it isn't yet.
-    fn prepare(&mut self, people: &People) {
-        self.next.get_or_insert_with(|| {
-            let ask = people.verify(self.person, self.login.clone());
-            let request = Request::<LoginsOnly>::new(ask).expect("random numbers");
-            let line = frame::encode(&request, MAX_REQUEST).expect("a short request");
-            Question { id: request.id, line }
-        });
+impl Question {
+    fn of(people: &People, person: usize) -> Self {
+        let request = Request::<LoginsOnly>::new(people.verify(person, people.login(person))).expect("random numbers");
+        let line = frame::encode(&request, MAX_REQUEST).expect("a short request");
+        Self { id: request.id, line }
     }
 }
 
@@ -150,18 +154,37 @@ struct Asked {
     since: Instant,
 }
 
+/// What came back.
+struct Answer {
+    id: RequestId,
+    line: Vec<u8>,
+}
+
+impl Answer {
+    fn check(&self) {
+        let reply: Reply<LoginsOnly> = frame::decode(&self.line).expect("an answer");
+        assert_eq!(reply.id, self.id);
+        assert!(matches!(reply.outcome, Outcome::Accepted { .. }), "{:?}", reply.outcome);
+    }
+}
+
 impl<'a> All<'a> {
-    fn of(server: &'a Server, count: usize) -> Self {
+    /// So many, with enough to ask for `span`, unless the verifier is very fast.
+    fn of(server: &'a Server, count: usize, span: Duration) -> Self {
         let people = &server.people;
+        let each = usize::try_from(span.as_millis()).expect("seconds") * 30 / count.max(3);
         let client = |number: usize| {
             let person = number * people.count() / count;
-            Client { person, login: people.login(person), next: None, asked: None }
+            let mut questions: Vec<_> = (0..each).map(|_| Question::of(people, person)).collect();
+            questions.reverse(); // the last one is the first to be asked
+            Client { person, questions, asked: None }
         };
         Self {
             service: SocketAddrUnix::new(server.oathgated.root_socket()).expect("a short path"),
             people,
             clients: (0..count).map(client).collect(),
             answered: epoll::create(epoll::CreateFlags::CLOEXEC).expect("a descriptor"),
+            answers: Vec::with_capacity(count * each),
         }
     }
 
@@ -170,15 +193,11 @@ impl<'a> All<'a> {
         (0..self.clients.len()).for_each(|client| self.ask(client));
         let mut waiting = self.clients.len();
         let mut events = Vec::with_capacity(waiting);
+        let patience = timespec(DEADLINE);
         while waiting > 0 {
-            let unprepared = self.clients.iter().position(|client| client.next.is_none());
-            let patience = otp_wire::socket::timespec(unprepared.map_or(DEADLINE, |_| Duration::ZERO));
             events.clear();
             epoll::wait(&self.answered, spare_capacity(&mut events), Some(&patience)).expect("events");
-            if events.is_empty() {
-                let client = unprepared.and_then(|client| self.clients.get_mut(client));
-                client.expect("no answer within the deadline").prepare(self.people);
-            }
+            assert!(!events.is_empty(), "no answer within the deadline");
             // First whoever was answered: what it takes others to ask is none of their wait.
             let answered = events.iter().map(|event| usize::try_from(event.data.u64()).expect("an index"));
             answered.clone().for_each(|client| verdicts.add(self.hear(client)));
@@ -192,17 +211,16 @@ impl<'a> All<'a> {
 
     fn ask(&mut self, number: usize) {
         let client = self.clients.get_mut(number).expect("a client");
-        client.prepare(self.people);
-        let Question { id, line } = client.next.take().expect("a question");
+        let question = client.questions.pop().unwrap_or_else(|| Question::of(self.people, client.person));
         let since = Instant::now();
         let flags = SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).expect("a descriptor");
         connect(&socket, &self.service).expect("a verifier");
-        let sent = send(&socket, &line, SendFlags::NOSIGNAL).expect("a verifier");
-        assert_eq!(sent, line.len());
+        let sent = send(&socket, &question.line, SendFlags::NOSIGNAL).expect("a verifier");
+        assert_eq!(sent, question.line.len());
         let data = epoll::EventData::new_u64(number as u64);
         epoll::add(&self.answered, &socket, data, epoll::EventFlags::IN).expect("memory");
-        client.asked = Some(Asked { id, socket, since });
+        client.asked = Some(Asked { id: question.id, socket, since });
     }
 
     /// Reads an answer; how long it took.
@@ -211,9 +229,14 @@ impl<'a> All<'a> {
         let mut line = [MaybeUninit::uninit(); MAX_REPLY];
         // The verifier sends an answer as a whole.
         let ((line, _), _) = recv(&asked.socket, &mut line, RecvFlags::empty()).expect("an answer");
-        let reply: Reply<LoginsOnly> = frame::decode(line).expect("an answer");
-        assert_eq!(reply.id, asked.id);
-        assert!(matches!(reply.outcome, Outcome::Accepted { .. }), "{:?}", reply.outcome);
-        asked.since.elapsed()
+        let took = asked.since.elapsed();
+        self.answers.push(Answer { id: asked.id, line: line.to_vec() });
+        took
+    }
+
+    /// Looks at the answers, and takes back the codes that weren't needed.
+    fn end(self) {
+        self.answers.iter().for_each(Answer::check);
+        self.clients.iter().for_each(|client| self.people.give_back(client.person, client.questions.len()));
     }
 }

@@ -62,6 +62,11 @@ impl People {
         otp::code(&secret(person), Algorithm::Sha1, Digits::SIX, counter).to_string()
     }
 
+    /// Takes back the last codes, which weren't used.
+    pub fn give_back(&self, person: usize, codes: usize) {
+        self.next[person].fetch_sub(codes as u64, Ordering::Relaxed);
+    }
+
     /// What sshd tells PAM about the person.
     pub fn auth_info(&self, person: usize) -> String {
         format!("publickey {KEY_TYPE} {}\n", Base64::encode_string(&blob(self.keys[person])))
