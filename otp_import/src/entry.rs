@@ -136,6 +136,14 @@ impl Entry {
         Self { issuer: uri.issuer, name: uri.name, kind, secret: uri.secret, algorithm, digits, login: None }
     }
 
+    /// The entry of a program whose counter is that of the code on the screen, which may be used.
+    pub(crate) fn shown(mut self) -> Result<Self, String> {
+        if let Kind::Hotp { stored, .. } = self.kind {
+            self.kind = Kind::used(stored).ok_or("the counter is at its end")?;
+        }
+        Ok(self)
+    }
+
     /// Why a login can't use it, the graver reason first.
     #[must_use]
     pub fn obstacle(&self) -> Option<Obstacle> {

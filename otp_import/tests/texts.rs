@@ -143,3 +143,88 @@ fn an_entry_crosses_the_pipe_unchanged() {
     let entries: Vec<&Entry> = again.entries.iter().collect();
     assert!(write::libpam(&entries).texts[0].contains("MINE \"x"));
 }
+
+/// The secrets that were found, as text; every row that was put aside; and the kinds.
+fn found(text: &str) -> (Vec<String>, Vec<Option<u64>>, Vec<Kind>) {
+    let parsed = parse(text);
+    let secrets = parsed.entries.iter().map(|entry| String::from_utf8_lossy(entry.secret.expose()).into_owned());
+    let rows = parsed.skipped.iter().map(|skipped| skipped.row).collect();
+    (secrets.collect(), rows, parsed.entries.iter().map(|entry| entry.kind).collect())
+}
+
+#[test]
+fn every_secret_of_a_password_managers_item_counts() {
+    // base32 of "first", "second" and "third"
+    let secrets = ["MZUXE43U", "ONSWG33OMQ", "ORUGS4TE"];
+    let [first, second, third] = secrets;
+    let one_password = format!(
+        r#"{{"accounts":[{{"vaults":[{{"items":[{{"categoryUuid":"001","overview":{{"title":"Site"}},"details":{{"sections":[
+        {{"fields":[{{"value":{{"totp":"{first}"}}}},{{"value":{{"totp":"!"}}}},{{"value":{{"totp":""}}}},
+        {{"value":{{"string":"x"}}}},{{"value":{{"totp":"otpauth://totp/a?secret={second}"}}}}]}},
+        {{"fields":[{{"value":{{"totp":"{third}"}}}}]}}]}}}}]}}]}}]}}"#
+    );
+    let proton = format!(
+        r#"{{"vaults":{{"v":{{"items":[{{"itemId":"1","data":{{"metadata":{{"name":"Site"}},
+        "extraFields":[{{"type":"totp","data":{{"totpUri":"{second}"}}}},{{"type":"totp","data":{{"totpUri":"!"}}}},
+        {{"type":"text","data":{{"content":"x"}}}},{{"type":"totp","data":{{"totpUri":"{third}"}}}}],
+        "content":{{"totpUri":"{first}"}}}}}}]}}}}}}"#
+    );
+    for text in [one_password, proton] {
+        let (found, skipped, _) = found(&text);
+        assert_eq!((found, skipped), (["first", "second", "third"].map(str::to_owned).to_vec(), vec![Some(1)]));
+        assert_eq!((parse(&text).entries[0].issuer.as_str(), parse(&text).skipped[0].name.as_str()), ("Site", "Site"));
+    }
+}
+
+#[test]
+fn bitwardens_counter_may_be_used_already() {
+    let json = |counter: u64| {
+        let uri = format!("otpauth://hotp/ann?secret={SECRET}&counter={counter}");
+        format!(r#"{{"encrypted":false,"items":[{{"name":"Site","login":{{"username":"ann","totp":"{uri}"}}}}]}}"#)
+    };
+    let csv = format!("name,login_username,login_totp\nSite,ann,otpauth://hotp/ann?secret={SECRET}&counter=7\n");
+    for text in [json(7), csv] {
+        assert_eq!(parse(&text).entries[0].kind, Kind::Hotp { stored: 7, next: 8 });
+    }
+    let end = parse(&json(u64::MAX));
+    assert_eq!((end.entries.len(), end.skipped.len()), (0, 1));
+    let other = format!("name,username,totp\nSite,ann,otpauth://hotp/ann?secret={SECRET}&counter=7\n");
+    assert_eq!(parse(&other).entries[0].kind, Kind::Hotp { stored: 7, next: 7 });
+}
+
+#[test]
+fn every_secret_of_a_keepass_entry_counts() {
+    let entry = |fields: &[(&str, &str)]| {
+        let field = |(key, value): &(&str, &str)| format!("<String><Key>{key}</Key><Value>{value}</Value></String>");
+        let fields: String = fields.iter().map(field).collect();
+        format!(
+            r#"<?xml version="1.0"?><KeePassFile><Root><Group><Entry>{fields}</Entry></Group></Root></KeePassFile>"#
+        )
+    };
+    let (totp, hotp) = (Kind::Totp { period: 30 }, Kind::Hotp { stored: 7, next: 7 });
+    let counter = [("HmacOtp-Secret", "second"), ("HmacOtp-Counter", "7")];
+    for time in [("TimeOtp-Secret", "first"), ("TOTP Seed", "MZUXE43U"), ("otp", "key=MZUXE43U")] {
+        let (secrets, skipped, kinds) = found(&entry(&[time, counter[0], counter[1]]));
+        assert_eq!((secrets, skipped, kinds), (vec!["first".into(), "second".into()], vec![], vec![totp, hotp]));
+    }
+    // One that can't be read takes no other along.
+    let (secrets, skipped, _) = found(&entry(&[("TimeOtp-Secret-Hex", "x"), counter[0], counter[1]]));
+    assert_eq!((secrets, skipped), (vec!["second".to_owned()], vec![Some(1)]));
+    let (secrets, ..) = found(&entry(&[("TOTP Seed", "MZUXE43U"), ("TimeOtp-Secret", "first")]));
+    assert_eq!(secrets, ["first"], "one secret, for two plugins");
+}
+
+#[test]
+fn a_uri_is_never_taken_for_a_note() {
+    let pass = format!("hunter2\nuser: ann\notpauth://totp/a?secret={SECRET}\n");
+    assert!(matches!(found(&pass), (secrets, skipped, _) if secrets.len() == 1 && skipped.is_empty()));
+    for (text, entries, rows) in [
+        (format!("steam://MZUXE43U\notpauth://totp/a?secret={SECRET}\n"), 2, vec![]),
+        (format!("hunter2\notpauth://totp/a?secret={SECRET}\nsteam://MZUXE43U\n"), 2, vec![Some(1)]),
+        (format!("hunter2\notpauth://totp/a?secret={SECRET}\nSteam://!\n"), 1, vec![Some(1), Some(3)]),
+        (format!("motp://Site:ann?secret=00\notpauth://totp/a?secret={SECRET}\n"), 1, vec![Some(1)]),
+    ] {
+        let (secrets, skipped, _) = found(&text);
+        assert_eq!((secrets.len(), skipped), (entries, rows), "{text}");
+    }
+}

@@ -9,7 +9,9 @@ use crate::{Error, Format, Parsed, Source};
 pub(crate) struct Csv;
 
 /// What the column with the secret is called, in lower case.
-const SECRETS: [&str; 5] = ["otpauth", "totp", "login_totp", "otpurl", "otp_secret"];
+const SECRETS: [&str; 5] = ["otpauth", "totp", BITWARDEN, "otpurl", "otp_secret"];
+/// What Bitwarden calls it: the code of a counter is on the screen.
+const BITWARDEN: &str = "login_totp";
 /// What the column with the item's name is called.
 const TITLES: [&str; 2] = ["title", "name"];
 /// What the column with the user's name is called.
@@ -40,11 +42,14 @@ impl Format for Csv {
             headings.iter().position(|heading| names.iter().any(|name| heading.eq_ignore_ascii_case(name)))
         };
         let (secret, title, user) = (column(&SECRETS), column(&TITLES), column(&USERS));
+        let shown =
+            secret.and_then(|column| headings.get(column)).is_some_and(|name| name.eq_ignore_ascii_case(BITWARDEN));
         for (row, record) in (2..).zip(reader.records()) {
             let record = record.map_err(|_| source.error(format!("row {row} can't be read")))?;
             let cell = |column: Option<usize>| cell(&record, column);
             if !cell(secret).is_empty() {
                 let entry = loose(cell(secret), cell(title), cell(user));
+                let entry = entry.and_then(|entry| if shown { entry.shown() } else { Ok(entry) });
                 parsed.take(source.name, row, cell(title), entry);
             }
         }

@@ -37,10 +37,8 @@ impl Format for KeePass {
             let entries = root.descendants().filter(|node| node.has_tag_name("Entry") && !node.ancestors().any(past));
             for (row, node) in (1..).zip(entries) {
                 let fields = Fields::of(node);
-                match fields.entry() {
-                    Ok(None) => {}
-                    Ok(Some(entry)) => parsed.entries.push(entry),
-                    Err(reason) => parsed.skip(source.name, Some(row), fields.get("Title"), reason),
+                for entry in fields.entries() {
+                    parsed.take(source.name, row, fields.get("Title"), entry);
                 }
             }
         })
@@ -68,22 +66,30 @@ impl<'a> Fields<'a> {
         self.0.get(name).copied().unwrap_or_default()
     }
 
-    fn entry(&self) -> Result<Option<Entry>, String> {
-        let (title, user) = (self.get("Title"), self.get("UserName"));
-        let named = |entry: Entry| Some(Entry { issuer: title.to_owned(), name: user.to_owned(), ..entry });
+    /// All there are; a secret that stands there for several plugins is one.
+    fn entries(&self) -> Vec<Result<Entry, String>> {
+        let mut entries: Vec<Result<Entry, String>> = Vec::new();
+        for found in [self.otp(), self.tray(), self.time(), self.counter()].into_iter().filter_map(Result::transpose) {
+            let same = |one: &Entry, other: &Entry| one.kind.name() == other.kind.name() && one.secret == other.secret;
+            let known = |new: &Entry| entries.iter().flatten().any(|entry| same(entry, new));
+            if !found.as_ref().is_ok_and(known) {
+                entries.push(found);
+            }
+        }
+        entries
+    }
+
+    fn named(&self, entry: Entry) -> Entry {
+        Entry { issuer: self.get("Title").to_owned(), name: self.get("UserName").to_owned(), ..entry }
+    }
+
+    /// KeePassXC's and KeeOtp's field.
+    fn otp(&self) -> Result<Option<Entry>, String> {
         match self.get("otp") {
-            "" => {}
-            keeotp if keeotp.starts_with("key=") => return self.keeotp(keeotp).map(named),
-            uri => return loose(uri, title, user).map(Some),
+            "" => Ok(None),
+            keeotp if keeotp.starts_with("key=") => self.keeotp(keeotp).map(|entry| Some(self.named(entry))),
+            uri => loose(uri, self.get("Title"), self.get("UserName")).map(Some),
         }
-        if !self.get("TOTP Seed").is_empty() {
-            return self.tray().map(named);
-        }
-        Ok(match (self.secret("TimeOtp-Secret")?, self.secret("HmacOtp-Secret")?) {
-            (Some(secret), _) => named(self.time(secret)?),
-            (None, Some(secret)) => named(self.counter(secret)?),
-            (None, None) => None,
-        })
     }
 
     /// KeeOtp: `key=…&step=…&size=…&otpHashMode=…`.
@@ -106,30 +112,37 @@ impl<'a> Fields<'a> {
     }
 
     /// KeeTrayTOTP: `TOTP Settings` is `30;6`, or `30;S` for Steam.
-    fn tray(&self) -> Result<Entry, String> {
+    fn tray(&self) -> Result<Option<Entry>, String> {
+        if self.get("TOTP Seed").is_empty() {
+            return Ok(None);
+        }
         let secret = Secret::from_base32(self.get("TOTP Seed")).map_err(|error| error.to_string())?;
         let (period, digits) = self.get("TOTP Settings").split_once(';').unwrap_or(("30", "6"));
         let digits = digits.split(';').next().unwrap_or_default();
         let steam = digits == "S";
         let digits = if steam { None } else { number(digits)? };
         let kind = if steam { "steam" } else { "totp" };
-        Draft { digits, period: number(period)?, ..Draft::new(kind, secret) }.entry()
+        let entry = Draft { digits, period: number(period)?, ..Draft::new(kind, secret) }.entry()?;
+        Ok(Some(self.named(entry)))
     }
 
-    fn time(&self, secret: Secret) -> Result<Entry, String> {
+    fn time(&self) -> Result<Option<Entry>, String> {
+        let Some(secret) = self.secret("TimeOtp-Secret")? else { return Ok(None) };
         let draft = Draft {
             algorithm: self.get("TimeOtp-Algorithm"),
             digits: number(self.get("TimeOtp-Length"))?,
             period: number(self.get("TimeOtp-Period"))?,
             ..Draft::new("totp", secret)
         };
-        draft.entry()
+        Ok(Some(self.named(draft.entry()?)))
     }
 
     /// The counter is that of the code that comes next.
-    fn counter(&self, secret: Secret) -> Result<Entry, String> {
+    fn counter(&self) -> Result<Option<Entry>, String> {
+        let Some(secret) = self.secret("HmacOtp-Secret")? else { return Ok(None) };
         let counter = number(self.get("HmacOtp-Counter"))?.or(Some(0));
-        Draft { counter, shown: false, ..Draft::new("hotp", secret) }.entry()
+        let entry = Draft { counter, shown: false, ..Draft::new("hotp", secret) }.entry()?;
+        Ok(Some(self.named(entry)))
     }
 
     /// The secret in whichever way it is written; as text, its bytes are the secret.

@@ -4,13 +4,12 @@
 use otp_core::uri::KeyUri;
 
 use super::migration;
-use crate::entry::Kind;
 use crate::{Entry, Error, Format, Parsed, Source};
 
 pub(crate) struct Uris;
 
-/// How lines begin that hold a secret, in lower case.
-const SCHEMES: [&str; 2] = ["otpauth://", "steam://"];
+/// How lines begin that hold a secret, in lower case; what can't be read of them is named.
+const SCHEMES: [&str; 3] = ["otpauth://", "steam://", "motp://"];
 
 impl Format for Uris {
     fn name(&self) -> &'static str {
@@ -22,20 +21,24 @@ impl Format for Uris {
     }
 
     fn recognises(&self, source: &Source) -> bool {
-        lines(source.bytes).any(|(_, line)| SCHEMES.iter().any(|scheme| begins(line, scheme)))
+        lines(source.bytes).any(|(_, line)| is_uri(line))
     }
 
     fn parse(&self, source: &Source, parsed: &mut Parsed) -> Result<(), Error> {
-        let begins_with_a_uri = lines(source.bytes).next().is_some_and(|(_, text)| begins(text, SCHEMES[0]));
-        let pass = !begins_with_a_uri && lines(source.bytes).filter(|(_, text)| begins(text, SCHEMES[0])).count() == 1;
+        let begins_with_a_uri = lines(source.bytes).next().is_some_and(|(_, text)| is_uri(text));
+        let pass = !begins_with_a_uri && lines(source.bytes).filter(|(_, text)| is_uri(text)).count() == 1;
         for (row, text) in lines(source.bytes) {
             // A password and notes stand around the one URI of a pass entry.
-            if !pass || begins(text, SCHEMES[0]) {
+            if !pass || is_uri(text) {
                 bytes(source, row, text, parsed);
             }
         }
         Ok(())
     }
+}
+
+fn is_uri(line: &[u8]) -> bool {
+    SCHEMES.iter().any(|scheme| begins(line, scheme))
 }
 
 /// Lines that aren't blank, trimmed, with their numbers from 1.
@@ -68,10 +71,7 @@ pub(crate) fn line(source: &Source, row: u64, text: &str, parsed: &mut Parsed) {
 
 fn entry(text: &str) -> Result<Entry, String> {
     let uri = KeyUri::parse(text).map_err(|error| error.to_string())?;
-    let mut entry = Entry::from_uri(uri);
-    // Ente's exports carry this; they count the code on the screen, which may be used.
-    if let (Kind::Hotp { stored, .. }, true) = (entry.kind, text.contains("codeDisplay=")) {
-        entry.kind = Kind::used(stored).ok_or("the counter is at its end")?;
-    }
-    Ok(entry)
+    let entry = Entry::from_uri(uri);
+    // Ente's exports carry this.
+    if text.contains("codeDisplay=") { entry.shown() } else { Ok(entry) }
 }

@@ -7,17 +7,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::super::hex;
-use super::Json;
 use super::draft::{Draft, base32, either, number, text};
+use super::{Json, all, list};
 use crate::Entry;
-
-fn list<'a>(value: &'a Value, field: &str) -> Option<Vec<&'a Value>> {
-    all(value.get(field)?)
-}
-
-fn all(value: &Value) -> Option<Vec<&Value>> {
-    value.as_array().map(|values| values.iter().collect())
-}
 
 pub(crate) const AEGIS: Json = Json {
     name: "aegis-json",
@@ -221,21 +213,6 @@ pub(crate) const DUO: Json = Json {
     label: |value| text(value, "name").to_owned(),
 };
 
-pub(crate) const BITWARDEN: Json = Json {
-    name: "bitwarden-json",
-    title: "Bitwarden and Bitwarden Authenticator, exported without encryption",
-    marks: &["items", "encrypted"],
-    entries: |document| list(document, "items"),
-    entry: |value| {
-        let login = value.get("login").unwrap_or(&Value::Null);
-        match text(login, "totp") {
-            "" => Ok(None),
-            totp => loose(totp, text(value, "name"), text(login, "username")).map(Some),
-        }
-    },
-    label: |value| text(value, "name").to_owned(),
-};
-
 pub(crate) const PROTON: Json = Json {
     name: "proton-authenticator-json",
     title: "Proton Authenticator, exported without a password",
@@ -243,7 +220,8 @@ pub(crate) const PROTON: Json = Json {
     entries: |document| list(document, "entries"),
     entry: |value| {
         let content = value.get("content").unwrap_or(&Value::Null);
-        let mut entry = uri(text(content, "uri"))?;
+        let uri = KeyUri::parse(text(content, "uri")).map_err(|error| error.to_string())?;
+        let mut entry = Entry::from_uri(uri);
         if !text(content, "name").is_empty() {
             entry.name = text(content, "name").to_owned();
         }
@@ -251,62 +229,6 @@ pub(crate) const PROTON: Json = Json {
     },
     label: |value| text(value.get("content").unwrap_or(&Value::Null), "name").to_owned(),
 };
-
-/// Every login of every vault: with its title, and the person's name in it.
-pub(crate) const ONE_PASSWORD: Json = Json {
-    name: "1password-1pux",
-    title: "1Password, export.data out of its 1PUX archive",
-    marks: &["accounts", "vaults", "categoryUuid"],
-    entries: |document| {
-        let items = list(document, "accounts")?.into_iter().flat_map(|account| within(account, "vaults"));
-        Some(items.flat_map(|vault| within(vault, "items")).collect())
-    },
-    entry: |value| {
-        let details = value.get("details").unwrap_or(&Value::Null);
-        let fields = within(details, "sections").into_iter().flat_map(|section| within(section, "fields"));
-        let mut secrets = fields.filter_map(|field| field.get("value")?.get("totp")?.as_str());
-        let Some(totp) = secrets.next() else { return Ok(None) };
-        let person = within(details, "loginFields").into_iter().find(|field| text(field, "designation") == "username");
-        loose(totp, title(value), person.map_or("", |person| text(person, "value"))).map(Some)
-    },
-    label: |value| title(value).to_owned(),
-};
-
-fn title(value: &Value) -> &str {
-    value.get("overview").map_or("", |overview| text(overview, "title"))
-}
-
-/// The values of a list, if there is one.
-fn within<'a>(value: &'a Value, field: &str) -> Vec<&'a Value> {
-    list(value, field).unwrap_or_default()
-}
-
-pub(crate) const PROTON_PASS: Json = Json {
-    name: "proton-pass-zip",
-    title: "Proton Pass, data.json out of its archive",
-    marks: &["vaults", "itemId", "extraFields"],
-    entries: |document| {
-        let vaults = document.get("vaults")?.as_object()?;
-        Some(vaults.values().flat_map(|vault| within(vault, "items")).collect())
-    },
-    entry: |value| {
-        let data = value.get("data").unwrap_or(&Value::Null);
-        let content = data.get("content").unwrap_or(&Value::Null);
-        let fields = within(data, "extraFields");
-        let further = fields.iter().filter_map(|field| field.get("data")).map(|data| text(data, "totpUri"));
-        let mut secrets = std::iter::once(text(content, "totpUri")).chain(further).filter(|uri| !uri.is_empty());
-        match secrets.next() {
-            None => Ok(None),
-            Some(totp) => loose(totp, pass_name(value), text(content, "itemUsername")).map(Some),
-        }
-    },
-    label: |value| pass_name(value).to_owned(),
-};
-
-fn pass_name(value: &Value) -> &str {
-    let metadata = value.get("data").and_then(|data| data.get("metadata"));
-    metadata.map_or("", |metadata| text(metadata, "name"))
-}
 
 /// An object of which the list of entries is the name, as text.
 pub(crate) const TOTP_AUTHENTICATOR: Json = Json {
@@ -382,21 +304,4 @@ pub(crate) const AUTHY: Json = Json {
 
 fn label(issuer: &str, name: &str) -> String {
     if issuer.is_empty() { name.to_owned() } else { format!("{issuer}:{name}") }
-}
-
-fn uri(text: &str) -> Result<Entry, String> {
-    KeyUri::parse(text).map(Entry::from_uri).map_err(|error| error.to_string())
-}
-
-/// What stands in password managers: a URI, or a secret alone.
-pub(crate) fn loose(totp: &str, issuer: &str, name: &str) -> Result<Entry, String> {
-    if totp.contains("://") {
-        let mut entry = uri(totp)?;
-        if entry.name.is_empty() {
-            entry.name = name.to_owned();
-        }
-        return Ok(entry);
-    }
-    let secret = Secret::from_base32(totp).map_err(|error| error.to_string())?;
-    Draft { issuer, name, ..Draft::new("totp", secret) }.entry()
 }

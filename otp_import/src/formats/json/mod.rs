@@ -3,12 +3,14 @@
 
 mod apps;
 mod draft;
+mod vaults;
 
 use serde_json::Value;
 use zeroize::Zeroize;
 
 pub(crate) use apps::*;
 pub(crate) use draft::Draft;
+pub(crate) use vaults::*;
 
 use crate::{Entry, Error, Format, Parsed, Source};
 
@@ -36,22 +38,12 @@ impl Format for Json {
     }
 
     fn recognises(&self, source: &Source) -> bool {
-        let json = matches!(source.bytes.trim_ascii_start().first(), Some(b'{' | b'['));
-        json && self.marks.iter().all(|mark| {
-            let mark = format!("\"{mark}\"");
-            source.bytes.windows(mark.len()).any(|window| window == mark.as_bytes())
-        })
+        marked(source, self.marks)
     }
 
     fn parse(&self, source: &Source, parsed: &mut Parsed) -> Result<(), Error> {
-        let document = serde_json::from_slice(source.bytes).map(Wiped).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            source.error(format!("broken JSON at {place}")).hint("export it again")
-        })?;
-        let entries = (self.entries)(&document.0).ok_or_else(|| {
-            let reason = format!("an export of this kind ({}) that is encrypted, or has another form", self.name);
-            source.error(reason).hint("export it without a password, and delete that file afterwards")
-        })?;
+        let document = document(source)?;
+        let entries = (self.entries)(&document.0).ok_or_else(|| other_form(source, self.name))?;
         self.take(source, &entries, parsed);
         Ok(())
     }
@@ -68,6 +60,36 @@ impl Json {
             }
         }
     }
+}
+
+/// Whether `source` is JSON that holds all these words.
+fn marked(source: &Source, marks: &[&str]) -> bool {
+    let json = matches!(source.bytes.trim_ascii_start().first(), Some(b'{' | b'['));
+    json && marks.iter().all(|mark| {
+        let mark = format!("\"{mark}\"");
+        source.bytes.windows(mark.len()).any(|window| window == mark.as_bytes())
+    })
+}
+
+fn document(source: &Source) -> Result<Wiped, Error> {
+    serde_json::from_slice(source.bytes).map(Wiped).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        source.error(format!("broken JSON at {place}")).hint("export it again")
+    })
+}
+
+/// Says that the entries are not where they should be.
+fn other_form(source: &Source, name: &str) -> Error {
+    let reason = format!("an export of this kind ({name}) that is encrypted, or has another form");
+    source.error(reason).hint("export it without a password, and delete that file afterwards")
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> Option<Vec<&'a Value>> {
+    all(value.get(field)?)
+}
+
+fn all(value: &Value) -> Option<Vec<&Value>> {
+    value.as_array().map(|values| values.iter().collect())
 }
 
 /// A document whose texts are wiped.
