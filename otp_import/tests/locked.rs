@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
 
 use base64ct::{Base64, Encoding};
-use otp_import::{Error, Parsed, Source, read};
+use otp_import::{Error, Kind, Parsed, Source, read};
 
 const PASSWORD: &[u8] = b"open sesame";
 
@@ -112,5 +112,54 @@ fn a_key_may_not_cost_what_the_file_says() {
         let (_, aegis) = all().next().unwrap();
         let text = String::from_utf8(aegis).unwrap().replace(costs, zero);
         assert!(opened(text.as_bytes(), Some(PASSWORD)).is_err(), "{zero}");
+    }
+}
+
+/// A container's key and what it encrypts, made with openssl: the MACs' key, and
+/// values with their MACs.
+const PSKC_KEY: &[u8] = b"00112233445566778899aabbccddeeff";
+const HMAC_KEY: &str = "oKCgoKCgoKCgoKCgoKCgoHdUodfa2JXZ4clKiZuXQEqOhdNL2EmBZrMkc3Cz9twy";
+const SECRET: [&str; 2] =
+    ["oaGhoaGhoaGhoaGhoaGhoWMQKP9jLn4pddAvoOd/tCydXSLxT4D2aw2TdYDuPyxN", "pq6Va3wrBzft8qRRGrvJI0PqgIg="];
+const SEVEN: [&str; 2] = ["oqKioqKioqKioqKioqKiojnyPImoJ3+W4XXqvgeNdPU=", "lFT9jbjOB5t7Sz2bFAyDZ68FNac="];
+const SIXTY: [&str; 2] = ["o6Ojo6Ojo6Ojo6Ojo6Ojo6awvHyB5+joHIrbn3oXus0=", "IbIo6bR8H3iAPtuR8ev8K35l3XI="];
+const NO_NUMBER: [&str; 2] = ["pKSkpKSkpKSkpKSkpKSkpD73tN9Lkqgl2DTtPOfsw6c=", "JBEKQV4GqaAD9CaUUPM2n3mfAaw="];
+
+fn sealed([value, mac]: [&str; 2]) -> String {
+    format!(
+        "<EncryptedValue><CipherData><CipherValue>{value}</CipherValue></CipherData></EncryptedValue>\
+         <ValueMAC>{mac}</ValueMAC>"
+    )
+}
+
+/// A container with one key of this kind, secret and further data.
+fn pskc(kind: &str, secret: &str, data: &str) -> String {
+    format!(
+        r#"<?xml version="1.0"?><KeyContainer xmlns="urn:ietf:params:xml:ns:keyprov:pskc">
+        <MACMethod><MACKey><CipherData><CipherValue>{HMAC_KEY}</CipherValue></CipherData></MACKey></MACMethod>
+        <KeyPackage><Key Id="1" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:{kind}">
+        <Data><Secret>{secret}</Secret>{data}</Data></Key></KeyPackage></KeyContainer>"#
+    )
+}
+
+#[test]
+fn what_moves_a_token_may_be_encrypted() {
+    let plain = "<PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue>".to_owned();
+    let (seven, sixty) = (Kind::Hotp { stored: 7, next: 7 }, Kind::Totp { period: 60 });
+    for secret in [sealed(SECRET), plain] {
+        for (name, kind, value, expected) in [("hotp", "Counter", SEVEN, seven), ("totp", "TimeInterval", SIXTY, sixty)]
+        {
+            let text = pskc(name, &secret, &format!("<{kind}>{}</{kind}>", sealed(value)));
+            assert!(opened(text.as_bytes(), None).unwrap_err().locked);
+            let parsed = opened(text.as_bytes(), Some(PSKC_KEY)).unwrap();
+            assert_eq!(parsed.entries.iter().map(|entry| entry.kind).collect::<Vec<_>>(), [expected], "{parsed:?}");
+            assert_eq!(parsed.entries[0].secret.expose(), b"12345678901234567890");
+        }
+        let bad = [sealed(NO_NUMBER), sealed([SEVEN[0], SIXTY[1]]), String::new(), "<PlainValue/>".to_owned()];
+        for counter in bad {
+            let text = pskc("hotp", &secret, &format!("<Counter>{counter}</Counter>"));
+            let parsed = opened(text.as_bytes(), Some(PSKC_KEY)).unwrap();
+            assert_eq!((parsed.entries.len(), parsed.skipped.len()), (0, 1), "{counter}");
+        }
     }
 }

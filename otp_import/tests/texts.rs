@@ -228,3 +228,23 @@ fn a_uri_is_never_taken_for_a_note() {
         assert_eq!((secrets.len(), skipped), (entries, rows), "{text}");
     }
 }
+
+#[test]
+fn a_token_whose_codes_are_not_decimal_is_put_aside() {
+    let token = |encoding: &str| {
+        format!(
+            r#"<?xml version="1.0"?><KeyContainer xmlns="urn:ietf:params:xml:ns:keyprov:pskc"><KeyPackage>
+            <Key Id="1" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:totp"><AlgorithmParameters>
+            <ResponseFormat Length="8"{encoding}/></AlgorithmParameters>
+            <Data><Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue></Secret></Data></Key>
+            </KeyPackage></KeyContainer>"#
+        )
+    };
+    for good in ["", r#" Encoding="DECIMAL""#] {
+        assert_eq!(parse(&token(good)).entries[0].digits, 8);
+    }
+    for bad in ["HEXADECIMAL", "ALPHANUMERIC", "BASE64", "BINARY", ""] {
+        let parsed = parse(&token(&format!(" Encoding=\"{bad}\"")));
+        assert!(parsed.entries.is_empty() && parsed.skipped[0].reason.contains("not decimal digits"), "{bad}");
+    }
+}

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::json::{AUTHY, FREEOTP_PLUS, Json};
 use crate::entry::Kind;
 use crate::hash::Hash;
-use crate::locked::{Fault, authy, pskc};
+use crate::locked::{Fault, Plain, authy, pskc};
 use crate::{Entry, Error, Format, Parsed, Source};
 
 /// The namespace of PSKC.
@@ -116,7 +116,7 @@ impl Format for Pskc {
                 return parsed.skip(source.name, None, "", "an XML document, but not a PSKC KeyContainer");
             }
             let all_locked = |name| root.descendants().any(|node| node.has_tag_name((PSKC, name)));
-            locked = all_locked("EncryptedValue") && !root.descendants().any(is_plain_secret);
+            locked = all_locked("EncryptedValue") && !root.descendants().any(is_plain_key);
             let opener = pskc::Opener {
                 password: source.password,
                 mac_key: cipher_value(child(root, &["MACMethod", "MACKey"])),
@@ -146,8 +146,13 @@ fn text<'a>(node: Node<'a, '_>, path: &[&str]) -> &'a str {
     child(node, path).and_then(|node| node.text()).unwrap_or_default().trim()
 }
 
-fn is_plain_secret(node: Node) -> bool {
-    node.has_tag_name((PSKC, "Secret")) && child(node, &["PlainValue"]).is_some()
+/// Whether a key with a secret can be read as it stands.
+fn is_plain_key(node: Node) -> bool {
+    let data = |name, value| child(node, &["Data", name, value]).is_some();
+    let read = ["Secret", "Counter", "TimeInterval"];
+    node.has_tag_name((PSKC, "Key"))
+        && data("Secret", "PlainValue")
+        && !read.iter().any(|name| data(name, "EncryptedValue"))
 }
 
 /// What stands in `CipherData/CipherValue` of XML Encryption.
@@ -156,23 +161,22 @@ fn cipher_value<'a>(node: Option<Node<'a, '_>>) -> Option<&'a str> {
 }
 
 fn pskc(package: Node, key: Node, opener: &pskc::Opener) -> Result<Entry, String> {
-    let number = |path: &[&str]| match text(key, path) {
-        "" => Ok(None),
-        digits => digits.parse::<u64>().map(Some).map_err(|_| format!("bad {}", path.first().unwrap_or(&"number"))),
-    };
     let kind = match key.attribute("Algorithm").unwrap_or_default().rsplit(':').next() {
         Some("hotp") => {
-            let next = number(&["Data", "Counter", "PlainValue"])?.unwrap_or(0);
+            let next = number(key, "Counter", opener)?.unwrap_or(0);
             Kind::Hotp { stored: next, next }
         }
         Some("totp") => {
-            let period = number(&["Data", "TimeInterval", "PlainValue"])?.unwrap_or(30);
+            let period = number(key, "TimeInterval", opener)?.unwrap_or(30);
             Kind::Totp { period: u32::try_from(period).ok().filter(|period| *period > 0).ok_or("bad TimeInterval")? }
         }
         _ => return Err("neither HOTP nor TOTP".to_owned()),
     };
     let mut entry = Entry::new(kind, secret(key, opener)?);
     let format = child(key, &["AlgorithmParameters", "ResponseFormat"]);
+    if format.and_then(|format| format.attribute("Encoding")).is_some_and(|encoding| encoding != "DECIMAL") {
+        return Err("its codes are not decimal digits".to_owned());
+    }
     if let Some(length) = format.and_then(|format| format.attribute("Length")) {
         entry.digits = length.parse().ok().filter(|digits| (1..=10).contains(digits)).ok_or("bad digits")?;
     }
@@ -186,15 +190,29 @@ fn pskc(package: Node, key: Node, opener: &pskc::Opener) -> Result<Entry, String
     Ok(entry)
 }
 
+/// A number of the key's data, which may be encrypted as the secret may.
+fn number(key: Node, name: &str, opener: &pskc::Opener) -> Result<Option<u64>, String> {
+    let Some(node) = child(key, &["Data", name]) else { return Ok(None) };
+    let digits = match child(node, &["PlainValue"]) {
+        Some(plain) => plain.text().and_then(|digits| digits.trim().parse().ok()),
+        None => std::str::from_utf8(&opened(node, opener)?).ok().and_then(|digits| digits.trim().parse().ok()),
+    };
+    digits.map(Some).ok_or_else(|| format!("bad {name}"))
+}
+
+/// The bytes of an element that is not plain.
+fn opened(node: Node, opener: &pskc::Opener) -> Result<Plain, String> {
+    let value = cipher_value(child(node, &["EncryptedValue"]));
+    let value = value.ok_or_else(|| format!("{} is neither plain nor encrypted", node.tag_name().name()))?;
+    opener.open(value, text(node, &["ValueMAC"])).map_err(|fault| fault.to_string())
+}
+
 fn secret(key: Node, opener: &pskc::Opener) -> Result<Secret, String> {
     let Some(secret) = child(key, &["Data", "Secret"]) else {
         return Err("no secret, only a reference to one".to_owned());
     };
     if child(secret, &["PlainValue"]).is_none() {
-        let value =
-            cipher_value(child(secret, &["EncryptedValue"])).ok_or("the secret is neither plain nor encrypted")?;
-        let bytes = opener.open(value, text(secret, &["ValueMAC"])).map_err(|fault| fault.to_string())?;
-        return Secret::copy(&bytes).map_err(|error| error.to_string());
+        return Secret::copy(&opened(secret, opener)?).map_err(|error| error.to_string());
     }
     let plain: Zeroizing<String> = text(secret, &["PlainValue"]).split_whitespace().collect::<String>().into();
     let bytes = Base64::decode_vec(&plain).map_err(|_| "the secret is not base64")?;
