@@ -187,7 +187,7 @@ pub(crate) fn at_door(
     let closed = door::closed(&record.doors, account, proof, (limits, record.throttle), now);
     let verdict = judge(record, closed);
     match verdict {
-        Verdict::Accept(_) => door::reset(record, account, proof),
+        Verdict::Accept(_) => door::reset(record, account, proof, limits),
         Verdict::Refuse(Refusal::Wrong) if closed.is_none() => door::count(record, account, proof, now),
         Verdict::Refuse(_) => {}
     }

@@ -80,8 +80,20 @@ pub(crate) fn closed(
 }
 
 /// Forgets the failures at a door.
-pub(crate) fn reset(record: &mut Record, account: &Account, proof: &Proof) {
-    record.doors.retain(|door| &door.account != account || &door.proof != proof);
+pub(crate) fn reset(record: &mut Record, account: &Account, proof: &Proof, limits: Limits) {
+    open(record, limits, |door| &door.account == account && &door.proof == proof);
+}
+
+/// Forgets the failures at these doors; how many there were. A lock of
+/// [`Limits::Pci`] comes from all of an owner's doors, and ends with all of them.
+pub fn open(record: &mut Record, limits: Limits, these: impl Fn(&Door) -> bool) -> usize {
+    let before = record.doors.len();
+    if limits == Limits::Pci && pci_failures(&record.doors) >= PCI_FAILURES {
+        record.doors.clear();
+    } else {
+        record.doors.retain(|door| !these(door));
+    }
+    before - record.doors.len()
 }
 
 /// Counts a failure at a door.
@@ -103,14 +115,16 @@ pub(crate) fn count(record: &mut Record, account: &Account, proof: &Proof, now: 
 /// Brings the doors up to `now`. A failure from the future was made before the
 /// clock was set back, and is taken for one of this moment: the wait begins
 /// again, once, and ends. What a lock of [`Limits::Pci`] was for is forgotten
-/// when it is over.
-pub(crate) fn settle(record: &mut Record, limits: Limits, now: UnixTime) {
-    for time in record.doors.iter_mut().flat_map(|door| &mut door.recent) {
-        *time = (*time).min(now);
+/// when it is over. Says whether there were failures from the future.
+pub fn settle(record: &mut Record, limits: Limits, now: UnixTime) -> bool {
+    let mut any = false;
+    for time in record.doors.iter_mut().flat_map(|door| &mut door.recent).filter(|time| **time > now) {
+        (*time, any) = (now, true);
     }
     if limits == Limits::Pci && pci_failures(&record.doors) >= PCI_FAILURES && !pci_locked(&record.doors, now) {
         record.doors.clear();
     }
+    any
 }
 
 fn pci_failures(doors: &[Door]) -> u32 {

@@ -61,6 +61,12 @@ impl Record {
         self.credentials.iter().find(|credential| &credential.id == id)
     }
 
+    /// Whether this credential is asked for somewhere in `account`.
+    #[must_use]
+    pub fn counts_in(&self, id: &CredentialId, account: &Account) -> bool {
+        self.entries.iter().any(|entry| &entry.account == account && entry.credentials.contains(id))
+    }
+
     /// Makes what has ended stay so, even if the clock is set back later. Says
     /// whether anything had.
     pub fn end_policies(&mut self, now: UnixTime) -> bool {

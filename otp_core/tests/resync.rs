@@ -2,11 +2,14 @@
 
 mod common;
 
-use common::{NOW, WRONG, account, code_at, code_of, id, key, picture, record, try_code, try_full, with_keys};
+use common::{
+    NOW, SALT, SCRATCH, WRONG, account, code_at, code_of, hash, id, key, picture, record, try_code, try_full,
+    with_keys, with_scratch,
+};
 use otp_core::Terms;
 use otp_core::door::{PCI_FAILURES, PCI_SECONDS};
 use otp_core::resync::{HOTP_AHEAD, Resync, TOTP_STEPS, resync};
-use otp_core::{Attempt, Factor, Input, Limits, Period, Record, Refusal, UnixTime, Verdict, decide};
+use otp_core::{Attempt, Factor, Input, Limits, Period, Record, Refusal, UnixTime, Verdict, decide, door};
 
 fn try_resync(record: Record, number: u8, codes: [&str; 2], now: UnixTime) -> (Verdict, Record) {
     let inputs = codes.map(|code| Input::parse(code.as_bytes()));
@@ -84,11 +87,13 @@ fn guessing_at_it_is_counted_as_at_a_login() {
 fn try_pci(record: Record, number: u8, typed: &str, now: UnixTime) -> (Verdict, Record) {
     let (account, keys, input) = (account("alice"), [key(number)], Input::parse(typed.as_bytes()));
     let shown = with_keys(&keys);
+    let text = typed.replace('-', "");
+    let hashes = [(SALT, hash(text.as_bytes(), &SALT))];
     let attempt = Attempt {
         account: &account,
         shown,
         input: &input,
-        hashes: &[],
+        hashes: &hashes,
         only: None,
         limits: Limits::Pci,
         terms: Terms::default(),
@@ -118,6 +123,28 @@ fn under_pci_ten_failures_lock_an_owner_for_half_an_hour() {
     let (verdict, kept) = try_pci(kept, 1, &code_at(1, over), over);
     assert!(accepted(&verdict), "{verdict:?}");
     assert!(kept.doors.is_empty(), "what was counted is forgotten");
+}
+
+/// The lock is the owner's, and so is its end: at whatever door it comes from.
+#[test]
+fn under_pci_a_scratch_code_or_an_administrator_ends_the_lock() {
+    let locked = || {
+        let tries = (0..u64::from(PCI_FAILURES)).map(|number| NOW + 60 * number);
+        tries.fold(with_scratch(record()), |kept, now| {
+            try_pci(kept, 1 + u8::try_from(now / 60 % 2).unwrap(), WRONG, now).1
+        })
+    };
+    let now = NOW + 60 * u64::from(PCI_FAILURES);
+    assert_eq!(try_pci(locked(), 3, &code_at(1, now), now).0, Verdict::Refuse(Refusal::Locked));
+    let (verdict, kept) = try_pci(locked(), 3, SCRATCH, now);
+    assert!(accepted(&verdict) && kept.doors.is_empty(), "{verdict:?} {:?}", kept.doors);
+    let mut kept = locked();
+    assert_eq!(door::open(&mut kept, Limits::Pci, |_| false), 2);
+    assert!(accepted(&try_pci(kept, 1, &code_at(1, now), now).0));
+    // One that is not locked keeps what was counted elsewhere.
+    let kept = try_pci(with_scratch(record()), 1, WRONG, NOW).1;
+    let (verdict, kept) = try_pci(kept, 3, SCRATCH, NOW);
+    assert!(accepted(&verdict) && kept.doors.len() == 1, "{verdict:?} {:?}", kept.doors);
 }
 
 #[test]

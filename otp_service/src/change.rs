@@ -2,8 +2,8 @@
 //! a record, run in one transaction.
 
 use otp_core::grant::{self, Grant, MAX_ADDRESS_SECONDS, Place};
-use otp_core::record::{Entry, MAX_ENTRIES, Policy, State};
-use otp_core::{Account, Credential, CredentialId, Fingerprint, Label, Owner, Record};
+use otp_core::record::{Door, Entry, MAX_ENTRIES, Policy, State};
+use otp_core::{Account, Credential, CredentialId, Fingerprint, Label, Owner, Record, door};
 use otp_store::Whose;
 use otp_wire::message::{CredentialName, KeyAdd, KeyGrant, KeyName, KeyPolicy, Outcome, OwnerName, Rename, Unlock};
 use otp_wire::{Ask, message};
@@ -86,14 +86,13 @@ impl Service {
         let mut opened = Outcome::Done(format!("No door of {account} was shut."));
         for (number, owner) in owners.iter().enumerate() {
             // One transaction an owner, each under a mark of its own.
-            let asked = asked.number(u8::try_from(number % 250 + 1).unwrap_or(1));
-            let inside = account.clone();
+            let asked = asked.number(u32::try_from(number).map_err(Stop::invalid)?);
+            let (inside, limits) = (account.clone(), self.settings.limits);
             let outcome = self.change(&asked, owner, Some(&account), "unlocked".to_owned(), move |record| {
-                let before = record.doors.len();
-                record.doors.retain(|door| door.account != inside || !concerns(&door.proof, key.as_ref()));
-                match before - record.doors.len() {
+                let these = |door: &Door| door.account == inside && concerns(&door.proof, key.as_ref());
+                match door::open(record, limits, these) {
                     0 => Err(String::new()),
-                    count => Ok(format!("Opened {count} door(s) of {inside} for {}.", record.owner)),
+                    count => Ok(format!("Opened {count} door(s) for {}.", record.owner)),
                 }
             })?;
             if matches!(outcome, Outcome::Done(_)) {
@@ -267,7 +266,8 @@ impl Service {
     }
 
     /// The credential that is named by id or by label, and its owner. Others
-    /// than root name credentials of their own account.
+    /// than root name credentials of their own account: an owner may have some
+    /// that count elsewhere only.
     pub(crate) fn named(&self, asked: &Asked, name: &CredentialName) -> Result<(Owner, CredentialId), Stop> {
         let account = name.account.as_deref().map(|name| self.own_account(asked.peer, name)).transpose()?;
         let owners = match (&account, asked.peer.role) {
@@ -281,7 +281,11 @@ impl Service {
         let mut found = Vec::new();
         for owner in owners {
             let Some(record) = self.store.read(&owner)? else { continue };
-            found.extend(matching(&record, &name.credential).map(|id| (owner.clone(), id)));
+            let reached = |id: &CredentialId| match (&account, asked.peer.role) {
+                (Some(account), Role::Account) => record.counts_in(id, account),
+                _ => true,
+            };
+            found.extend(matching(&record, &name.credential).filter(reached).map(|id| (owner.clone(), id)));
         }
         match (found.pop(), found.is_empty()) {
             (Some(only), true) => Ok(only),

@@ -10,6 +10,7 @@ use otp_wire::SecretText;
 use otp_wire::message::{Enrol, Enrolled, Outcome};
 
 use crate::access::Role;
+use crate::import::unknown;
 use crate::lines;
 use crate::scratch;
 use crate::service::{Asked, Service, Stop};
@@ -192,8 +193,9 @@ impl From<otp_core::secret::SecretError> for NoRandom {
     }
 }
 
-/// Puts a new credential into a record, if there is room for it.
+/// Puts a new credential into a record, if there is room for it and its secret is new.
 pub(crate) fn add(mut record: Record, new: New) -> Result<Record, String> {
+    unknown(&record, &new.credential)?;
     let active = |credential: &&Credential| credential.state == State::Active;
     if record.credentials.len() >= MAX_CREDENTIALS {
         return Err(format!("{} has {MAX_CREDENTIALS} credentials already, revoked ones counted", record.owner));

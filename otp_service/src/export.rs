@@ -1,12 +1,13 @@
 //! `export`: credentials with their secrets, once.
 
 use otp_core::grant::Boot;
-use otp_core::record::{Factor, State};
+use otp_core::record::{Entry, Factor, State};
 use otp_core::{Credential, CredentialId, Owner, Record};
 use otp_store::{AuditRow, Whose};
 use otp_wire::SecretText;
 use otp_wire::message::{CredentialName, Export, Exported, ImportedFactor, Outcome};
 
+use crate::access::Role;
 use crate::report::entry_row;
 use crate::service::{Asked, Service, Stop};
 use crate::transaction::Decision;
@@ -20,10 +21,13 @@ impl Service {
         let mut row = asked.row("change", "");
         row.owner = owner.to_string();
         row.account = ask.account.clone().unwrap_or_default();
-        let (issuer, boot) = (self.settings.issuer.clone(), asked.boot);
+        let (issuer, boot, role) = (self.settings.issuer.clone(), asked.boot, asked.peer.role);
         self.transact(asked, Whose::Owner(owner), move |record| {
             let exported = match &record {
-                Some(record) => ids.iter().map(|id| exported(record, id, &issuer, boot)).collect(),
+                Some(record) => {
+                    let shown = |entry: &&Entry| role != Role::Account || entry.account.as_str() == row.account;
+                    ids.iter().map(|id| exported(record, id, &issuer, boot, shown)).collect()
+                }
                 None => Err("nothing is enrolled".to_owned()),
             };
             // The record stays as it is; only the audit is written.
@@ -59,7 +63,14 @@ impl Service {
     }
 }
 
-fn exported(record: &Record, id: &CredentialId, issuer: &str, boot: Option<Boot>) -> Result<Exported, String> {
+/// One of the record's credentials, with those of its entries that may be shown.
+fn exported(
+    record: &Record,
+    id: &CredentialId,
+    issuer: &str,
+    boot: Option<Boot>,
+    shown: impl Fn(&&Entry) -> bool,
+) -> Result<Exported, String> {
     let credential = record.credential(id).ok_or_else(|| format!("no credential {id}"))?;
     // Elsewhere it would count again.
     match credential.state {
@@ -68,7 +79,7 @@ fn exported(record: &Record, id: &CredentialId, issuer: &str, boot: Option<Boot>
         State::Revoked { .. } => return Err(format!("{id} is revoked; only what counts here is exported")),
     }
     let secret = SecretText::new(&credential.secret.to_base32());
-    let here = record.entries.iter().filter(|entry| entry.credentials.contains(id));
+    let here = record.entries.iter().filter(|entry| entry.credentials.contains(id)).filter(shown);
     Ok(Exported {
         owner: record.owner.to_string(),
         credential: id.to_string(),

@@ -170,7 +170,7 @@ fn scratch_set(codes: &[SecretText], now: UnixTime) -> Result<Option<ScratchSet>
 
 /// Refuses a secret that the owner has: a code would count twice, and a
 /// revoked secret would come back.
-fn unknown(record: &Record, new: &Credential) -> Result<(), String> {
+pub(crate) fn unknown(record: &Record, new: &Credential) -> Result<(), String> {
     match known(record, new)? {
         None => Ok(()),
         Some(same) => Err(format!("{} has this secret already as {} ({})", record.owner, same.label, same.id)),
@@ -220,7 +220,6 @@ pub(crate) fn add_all(
     set: Option<ScratchSet>,
 ) -> Result<Record, String> {
     for credential in credentials {
-        unknown(&record, &credential)?;
         let (account, key, note) = (place.account.clone(), place.key, place.note.clone());
         record = add(record, New { account, key, note, credential, set: None })?;
     }

@@ -89,26 +89,41 @@ impl Told {
     }
 }
 
+/// A row in one line. What the kernel vouches for comes before what somebody said,
+/// and no value has a blank in it: so none can pass for a field of its own.
 fn line(row: &AuditRow) -> String {
-    fn or_dash(text: &str) -> &str {
-        if text.is_empty() { "-" } else { text }
-    }
     let mut line = String::with_capacity(256); // nearly none is longer
-    let _ = write!(
-        line,
-        "{}: {} account={} owner={} service={} key={} from={} tty={} uid={}{}",
-        row.verdict,
-        row.reason,
-        or_dash(&row.account),
-        or_dash(&row.owner),
-        or_dash(&row.service),
-        or_dash(&row.key),
-        or_dash(&row.address),
-        or_dash(&row.tty),
-        row.peer,
-        if row.claimed { " (claimed)" } else { "" },
-    );
+    let claimed = if row.claimed { " (claimed)" } else { "" };
+    let _ = write!(line, "{}: {} uid={}{claimed}", row.verdict, row.reason, row.peer);
+    let fields = [
+        (" account=", &row.account),
+        (" owner=", &row.owner),
+        (" service=", &row.service),
+        (" key=", &row.key),
+        (" from=", &row.address),
+        (" tty=", &row.tty),
+    ];
+    for (name, value) in fields {
+        line.push_str(name);
+        add(&mut line, value);
+    }
     line
+}
+
+/// Characters of a value that are told: more than a fingerprint has.
+const LONGEST: usize = 64;
+
+fn add(line: &mut String, value: &str) {
+    if value.is_empty() {
+        line.push('-');
+    }
+    for character in value.chars().take(LONGEST) {
+        // Several keys have blanks between them.
+        if character.is_whitespace() { line.push(',') } else { line.push(character) }
+    }
+    if value.chars().nth(LONGEST).is_some() {
+        line.push('\u{2026}');
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +141,7 @@ mod tests {
     fn repeated_refusals_are_two_lines_a_minute() {
         let journal = Journal::default();
         let said: Vec<String> = (0..61).flat_map(|second| journal.lines(&refusal("alice", NOW + second))).collect();
-        let first = "refuse: wrong code account=alice owner=- service=- key=- from=- tty=- uid=0";
+        let first = "refuse: wrong code uid=0 account=alice owner=- service=- key=- from=- tty=-";
         assert_eq!(said, [first.to_owned(), format!("{first} (59 more within a minute)"), first.to_owned()]);
     }
 
@@ -144,6 +159,17 @@ mod tests {
         assert_eq!((said, journal.told.lock().unwrap().lines.len()), (DIFFERENT, DIFFERENT));
         let later = journal.lines(&refusal("alice", NOW + SECONDS));
         assert!(later[0].starts_with("refuse: 9744 more"), "{later:?}");
+    }
+
+    #[test]
+    fn a_claim_passes_for_no_other_field_and_hides_none() {
+        let forged = format!("203.0.113.9 tty=ssh\u{2003}uid=0 {}", "\u{1f511}".repeat(200));
+        let row = AuditRow { peer: 1000, claimed: true, address: forged, tty: "pts/1".into(), ..refusal("a b", NOW) };
+        let line = line(&row);
+        assert!(line.starts_with("refuse: wrong code uid=1000 (claimed) account=a,b owner=- "), "{line}");
+        assert!(line.contains(" from=203.0.113.9,tty=ssh,uid=0,") && line.ends_with("\u{2026} tty=pts/1"), "{line}");
+        assert_eq!(line.matches(" uid=").count(), 1, "{line}");
+        assert!(line.len() < 1000, "{}", line.len());
     }
 
     #[test]

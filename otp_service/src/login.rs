@@ -3,11 +3,12 @@
 
 use otp_core::decide::{Accepted, Admission, Attempt, Shown, Terms, admit, decide, decoy};
 use otp_core::scratch::{Salt, ScratchHash};
-use otp_core::{Account, CredentialId, Input, Owner, Record, Refusal, Verdict};
+use otp_core::{Account, CredentialId, Input, Owner, Record, Refusal, Verdict, door};
 use otp_store::{AuditRow, Whose};
 use otp_wire::message::{Outcome, Verify};
 use otp_wire::{Ask, Login, SecretText};
 
+use crate::access::Peer;
 use crate::checked::{Checked, check, only};
 use crate::lines;
 use crate::scratch::{Busy, Hasher};
@@ -29,9 +30,7 @@ impl Service {
             };
         }
         let mut record = record.ok_or_else(|| Stop::Undecided("an owner without a record".to_owned()))?;
-        if record.end_policies(asked.now) {
-            self.end_policies(asked, &record.owner)?;
-        }
+        self.bring_up(asked, &mut record)?;
         match admit(&record, account, checked.shown(), &checked.origin(), self.settings.limits, asked.now) {
             Admission::Pass | Admission::Granted => self.pass(asked, login, checked),
             Admission::Refuse(refusal) => self.turn_away(asked, login, checked, refusal),
@@ -59,13 +58,19 @@ impl Service {
         })
     }
 
-    /// Remembers that policies of the owner's have ended, so that they don't
-    /// begin again when the clock is set back.
-    fn end_policies(&self, asked: &Asked, owner: &Owner) -> Result<(), Stop> {
-        let now = asked.now;
-        let asked = asked.beside();
-        self.change(&asked, owner, None, "a policy none has ended".to_owned(), move |record| {
-            record.end_policies(now).then(String::new).ok_or_else(String::new)
+    /// Brings a record up to now, and remembers it: policies that have ended don't
+    /// begin again when the clock is set back, and failures by a clock that was
+    /// ahead don't shut a door until then.
+    fn bring_up(&self, asked: &Asked, record: &mut Record) -> Result<(), Stop> {
+        let (now, limits) = (asked.now, self.settings.limits);
+        let what = match (record.end_policies(now), door::settle(record, limits, now)) {
+            (true, _) => "a policy none has ended",
+            (false, true) => "failures by a clock that was ahead count from now on",
+            (false, false) => return Ok(()),
+        };
+        self.change(&asked.beside(), &record.owner, None, what.to_owned(), move |record| {
+            let (ended, settled) = (record.end_policies(now), door::settle(record, limits, now));
+            (ended || settled).then(String::new).ok_or_else(String::new)
         })?;
         Ok(())
     }
@@ -110,7 +115,7 @@ impl Service {
         outcome: impl FnOnce(&Checked, Verdict, Option<&Record>) -> Outcome + Send + 'static,
     ) -> Result<Pending, Stop> {
         let whose = Whose::Login(checked.login.clone());
-        let (input, hashes) = self.read_input(&whose, code)?;
+        let (input, hashes) = self.read_input(asked.peer, &whose, code)?;
         let (now, limits, connections) = (asked.now, self.settings.limits, self.settings.connection_grants);
         Ok(Pending::new(asked, whose, move |record| {
             let row = of_owner(row, record.as_ref());
@@ -138,7 +143,12 @@ impl Service {
     }
 
     /// What was typed, with the hashes that a verdict may need.
-    fn read_input(&self, whose: &Whose, code: &SecretText) -> Result<(Input, Vec<(Salt, ScratchHash)>), Stop> {
+    fn read_input(
+        &self,
+        peer: Peer,
+        whose: &Whose,
+        code: &SecretText,
+    ) -> Result<(Input, Vec<(Salt, ScratchHash)>), Stop> {
         let input = Input::parse(code.expose().as_bytes());
         // Whether a hash is needed depends on what was typed alone, so nobody
         // learns from the time whether there is a record.
@@ -151,7 +161,7 @@ impl Service {
         };
         let record = self.store.read(&owner.unwrap_or_else(Owner::nobody))?;
         let busy = |Busy| Stop::Undecided("too many scratch codes are waiting to be hashed".to_owned());
-        let hashes = self.hasher.hashes(&input, record.as_ref()).map_err(busy)?;
+        let hashes = self.hasher.hashes(peer, &input, record.as_ref()).map_err(busy)?;
         Ok((input, hashes))
     }
 
@@ -192,7 +202,7 @@ impl Service {
         let asked = asked.beside();
         let login = Login { account: account.to_string(), service: "oathgate".to_owned(), ..Login::default() };
         let whose = Whose::Owner(owner.clone());
-        let (input, hashes) = self.read_input(&whose, code)?;
+        let (input, hashes) = self.read_input(asked.peer, &whose, code)?;
         let (now, limits) = (asked.now, self.settings.limits);
         let (row, account) = (audit_row(&asked, &login), account.clone());
         self.transact(&asked, whose, move |record| {

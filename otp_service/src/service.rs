@@ -282,13 +282,15 @@ impl Service {
 impl Asked {
     /// The same for what is done beside the request itself: under a mark of its own.
     pub(crate) fn beside(&self) -> Self {
-        self.number(0xff)
+        let mut mark = self.mark;
+        mark.id[0] ^= 0xff;
+        Self { mark, ..*self }
     }
 
     /// The same under the mark of a part of the request.
-    pub(crate) fn number(&self, part: u8) -> Self {
+    pub(crate) fn number(&self, part: u32) -> Self {
         let mut mark = self.mark;
-        mark.id[0] ^= part;
+        mark.id.iter_mut().skip(1).zip(part.to_be_bytes()).for_each(|(byte, part)| *byte ^= part);
         Self { mark, ..*self }
     }
 

@@ -170,7 +170,7 @@ fn init(plan: &Plan) -> Result<(), Failure> {
     }
     harden::become_owner_of(plan.folder())?;
     if !plan.store.exists() {
-        SqliteStore::create(&plan.store, plan.journal())?;
+        SqliteStore::create(&plan.store)?;
     }
     println!("ready: the store is {}", plan.store.display());
     Ok(())
@@ -212,7 +212,7 @@ fn prepare_user_store(plan: &Plan, line: &[u8]) -> Result<(), Failure> {
     }
     place::make_folder(plan.folder())?;
     place::make_folder(&plan.keys)?;
-    SqliteStore::create(&plan.store, plan.journal())?;
+    SqliteStore::create(&plan.store)?;
     SealingKeys::create(&plan.keys)?;
     Ok(())
 }

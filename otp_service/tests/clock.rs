@@ -35,7 +35,7 @@ impl World {
         place::make_folder(&keys).unwrap();
         SealingKeys::create(&keys).unwrap();
         let keys = Arc::new(SealingKeys::load(&keys).unwrap());
-        SqliteStore::create(&store, Journal::Wal).unwrap();
+        SqliteStore::create(&store).unwrap();
         let store = SqliteStore::open(&store, Arc::clone(&keys), Journal::Wal).unwrap();
         let service = Service::new(Box::new(store), keys, Settings::default());
         let Outcome::Enrolled(enrolled) = answer(&service, ROOT, Ask::Enrol(totp()), NOW) else { panic!("enrol") };

@@ -86,7 +86,7 @@ pub trait Store: Send + Sync {
     fn owners_after(&self, account: Option<&Account>, after: Option<&Owner>, limit: usize)
     -> Result<Vec<Owner>, Error>;
 
-    /// Whether anybody has an entry in `account`.
+    /// Whether anybody has an entry in `account`, or had one.
     ///
     /// # Errors
     /// When the store can't be read.

@@ -2,8 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::Error;
 
@@ -74,18 +77,45 @@ pub fn make_folder(folder: &Path) -> Result<(), Error> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|why| Error::Io(folder.to_owned(), why))
 }
 
-/// Writes a file that did not exist before, durably.
+/// Writes a file that did not exist before, durably, and as a whole or not at all:
+/// half a key or half a store would be in the way of every later start.
 ///
 /// # Errors
 /// When it exists or can't be written.
 pub fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    make_new(path, mode, |new| {
+        let mut file = OpenOptions::new().write(true).open(new).map_err(|why| Error::Io(path.to_owned(), why))?;
+        file.write_all(content).and_then(|()| file.sync_all()).map_err(|why| Error::Io(path.to_owned(), why))
+    })
+}
+
+/// The same with a file that `write` fills, and leaves durable.
+pub(crate) fn make_new(path: &Path, mode: u32, write: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
     let io = |why| Error::Io(path.to_owned(), why);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(io)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(io)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = Path::new(&new);
+    // Of somebody who was cut short.
+    fs::remove_file(new).or_else(|why| if why.kind() == ErrorKind::NotFound { Ok(()) } else { Err(io(why)) })?;
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new);
+    let written = made.map_err(io).and_then(|file| {
+        write(new)?;
+        file.set_permissions(fs::Permissions::from_mode(mode)).and_then(|()| name(new, path)).map_err(io)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(new);
     }
-    Ok(())
+    written
+}
+
+/// Gives a file its name where nothing has it, durably.
+fn name(new: &Path, path: &Path) -> std::io::Result<()> {
+    match renameat_with(CWD, new, CWD, path, RenameFlags::NOREPLACE) {
+        // Not every file system can: NFS can't.
+        Err(Errno::INVAL) => fs::hard_link(new, path).and_then(|()| fs::remove_file(new))?,
+        done => done?,
+    }
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Whether `path` lies on a file system that other hosts write to as well,

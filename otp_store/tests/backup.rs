@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::*;
 use otp_core::Limits;
-use otp_core::Policy;
 use otp_core::record::{Factor, State};
-use otp_store::{AuditFilter, AuditRow, Change, Error, Journal, Restored, SqliteStore, Store, Transaction, Whose};
+use otp_core::{Policy, Record};
+use otp_store::{AuditFilter, AuditRow, Change, Error, Restored, SqliteStore, Store, Transaction, Whose};
 
 fn backup(place: &Place) -> Vec<u8> {
     let mut copy = Vec::new();
@@ -105,7 +105,7 @@ fn an_empty_store_is_no_proof_that_nothing_was_spent() {
     put(&place.open().unwrap(), 1, record(Factor::Hotp { next: 0 })).unwrap();
     let back = backup(&place);
     fs::remove_file(place.db()).unwrap();
-    SqliteStore::create(&place.db(), Journal::Wal).unwrap();
+    SqliteStore::create(&place.db()).unwrap();
     assert_eq!(restore(&place, &back).unwrap().lost, 1);
     assert!(!verify(&place.open().unwrap(), 2, &hotp(0)).unwrap());
 }
@@ -130,6 +130,23 @@ fn who_was_enrolled_since_stays_and_a_key_given_away_stays_away() {
     let store = place.open().unwrap();
     assert_eq!(store.owner_of(&account(), None).unwrap(), Some("bob".parse().unwrap()));
     assert!(store.read(&alice()).unwrap().unwrap().entries.is_empty());
+}
+
+/// Whoever had a code once is asked for one for good, and a back-up knows no better.
+#[test]
+fn an_account_that_lost_its_entries_stays_known() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    assert!(!store.knows(&account()).unwrap());
+    let back = backup(&place);
+    put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap();
+    put(&store, 2, Record { entries: vec![], ..record(Factor::Hotp { next: 0 }) }).unwrap();
+    assert_eq!(store.owner_of(&account(), None).unwrap(), None);
+    assert!(store.knows(&account()).unwrap());
+    drop(store);
+    assert!(place.open().unwrap().knows(&account()).unwrap(), "after a restart");
+    restore(&place, &back).unwrap();
+    assert!(place.open().unwrap().knows(&account()).unwrap(), "after an older back-up");
 }
 
 #[test]
@@ -176,9 +193,9 @@ fn an_older_back_up_is_brought_up() {
     for column in ["count", "until", "total"] {
         sqlite(&old, &format!("ALTER TABLE audit DROP COLUMN {column}"));
     }
-    sqlite(&old, "DROP INDEX owner_sealing_key; DROP TABLE bulk; PRAGMA user_version = 1");
+    sqlite(&old, "DROP INDEX owner_sealing_key; DROP TABLE bulk; DROP TABLE former; PRAGMA user_version = 1");
     restore(&place, &fs::read(old).unwrap()).unwrap();
-    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 4);
+    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 5);
 }
 
 #[test]

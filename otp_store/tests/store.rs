@@ -15,7 +15,8 @@ use otp_core::record::{Factor, State};
 use otp_core::scratch::{HashedCode, Salt, ScratchKind, ScratchSet};
 use otp_core::{Credential, CredentialId, Period, Secret};
 use otp_store::{
-    Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SqliteStore, Store, Transaction, Whose, scratch_hash,
+    Answered, AuditFilter, AuditRow, Change, Error, Journal, Mark, SealingKeys, SqliteStore, Store, Transaction, Whose,
+    scratch_hash,
 };
 
 #[test]
@@ -261,7 +262,7 @@ fn foreign_newer_and_damaged_files_are_refused() {
     assert!(matches!(place.open(), Err(Error::Place(..))), "missing");
     assert!(!place.db().exists(), "a missing store is not made again");
 
-    SqliteStore::create(&place.db(), Journal::Wal).unwrap();
+    SqliteStore::create(&place.db()).unwrap();
     sqlite(&place.db(), "PRAGMA user_version = 99");
     assert!(matches!(refused_and_unchanged(&place), Error::Newer(99)));
 }
@@ -332,7 +333,7 @@ fn a_store_of_version_1_is_brought_up_and_a_copy_kept() {
     let place = Place::new();
     version_1(&place);
     let store = place.open().unwrap();
-    assert_eq!(store.report(Limits::Usual, NOW).unwrap().schema, 4);
+    assert_eq!(store.report(Limits::Usual, NOW).unwrap().schema, 5);
     assert!(verify(&store, 2, &hotp(7)).unwrap() && !verify(&store, 3, &hotp(7)).unwrap());
     let rows = store.audit(&AuditFilter { limit: 9, ..AuditFilter::default() }).unwrap();
     assert_eq!(rows.iter().map(|row| (row.id, row.count, row.until)).collect::<Vec<_>>(), [(2, 1, None), (1, 1, None)]);
@@ -349,7 +350,38 @@ fn a_migration_that_was_cut_short_is_made_again() {
     version_1(&place);
     // The copy was made, and then the power went away.
     fs::write(place.db().with_extension("schema-1.db"), b"half a copy").unwrap();
-    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 4);
+    assert_eq!(place.open().unwrap().report(Limits::Usual, NOW).unwrap().schema, 5);
+}
+
+/// A start that was cut short, or met a full disk, is in nobody's way later.
+#[test]
+fn a_store_and_a_key_are_made_as_a_whole_or_not_at_all() {
+    let place = Place::new();
+    let folder = place.folder.path().join("another");
+    otp_store::place::make_folder(&folder).unwrap();
+    let db = folder.join("store.db");
+    for (left, bytes) in
+        [("store.db.new", &b"half a store"[..]), ("store.db.new-journal", b"half"), ("1.key.new", b"k")]
+    {
+        fs::write(folder.join(left), bytes).unwrap();
+    }
+    SealingKeys::create(&folder).unwrap();
+    SqliteStore::create(&db).unwrap();
+    assert!(matches!(SqliteStore::create(&db), Err(Error::Io(..))), "what is there stays");
+    let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|one| one.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["1.key", "store.db", "store.lock"]);
+    let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("1.key"), mode("store.db")), (0o400, 0o600));
+    let keys = Arc::new(SealingKeys::load(&folder).unwrap());
+    let store = SqliteStore::open(&db, keys, Journal::Wal).unwrap();
+    put(&store, 1, record(Factor::Hotp { next: 0 })).unwrap();
+
+    // A folder that takes no further name.
+    let key = folder.join("2.key");
+    fs::create_dir(key.with_extension("key.new")).unwrap();
+    assert!(otp_store::place::write_new(&key, b"key", 0o400).is_err());
+    assert!(!key.exists());
 }
 
 /// Until then, what was committed can't be copied out of the write-ahead log.

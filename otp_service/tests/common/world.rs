@@ -54,7 +54,7 @@ impl World {
         place::make_folder(&keys).unwrap();
         SealingKeys::create(&keys).unwrap();
         let keys = Arc::new(SealingKeys::load(&keys).unwrap());
-        SqliteStore::create(&folder.path().join("store.db"), Journal::Wal).unwrap();
+        SqliteStore::create(&folder.path().join("store.db")).unwrap();
         let store = SqliteStore::open(&folder.path().join("store.db"), Arc::clone(&keys), Journal::Wal).unwrap();
         let settings = Settings { rules, self_enrol: rules.self_service, limits, delegates, ..Settings::default() };
         Self { _folder: folder, service: Service::new(wrap(store), keys, settings) }

@@ -4,7 +4,7 @@ use std::fs;
 
 use otp_core::Limits;
 use otp_wire::Ask;
-use otp_wire::message::{AuditFilter, Outcome, Reason, Selection, Unlock};
+use otp_wire::message::{AuditFilter, Enrol, Outcome, Reason, Selection, Unlock};
 
 use crate::common::world::{ACCOUNT, NOW, World, login, verify};
 use crate::common::{Running, WRONG, ask, verify_as};
@@ -71,6 +71,17 @@ fn r07_a_profile_has_ten_tries_and_a_lock_of_thirty_minutes() {
         assert_eq!(refused(&told), Some(Reason::Locked), "{service}, {seconds} s after the last failure");
     }
     assert!(is_accepted(&ten.at("su", &ten.device.code(0), last + 1800)), "trying while locked extends nothing");
+}
+
+/// The lock is of all of an owner's doors, whichever account an administrator names.
+#[test]
+fn r07_an_administrator_ends_the_lock() {
+    let ten = Door::with(Limits::Pci);
+    let last = ten.fail(&["su", "sudo", "login", "cron"], 10, NOW);
+    let elsewhere = Enrol { owner: Some(ACCOUNT.to_owned()), label: Some("roots".to_owned()), ..eight("hotp", "root") };
+    assert!(matches!(ten.world.at(last, Ask::Enrol(elsewhere)), Outcome::Enrolled(_)));
+    assert!(is_done(&ten.world.at(last, Ask::Unlock(Unlock { account: "root".to_owned(), key: None }))));
+    assert!(is_accepted(&ten.at("su", &ten.device.code(0), last + 1)));
 }
 
 #[test]

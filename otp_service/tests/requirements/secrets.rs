@@ -42,6 +42,21 @@ fn r13_a_clock_set_back_opens_no_door() {
     }
 }
 
+/// The clock was a year ahead once, and three codes were wrong by it.
+#[test]
+fn r13_a_clock_that_was_ahead_shuts_no_door_until_then() {
+    let world = World::new(false);
+    let device = Device::of(world.at(NOW, Ask::Enrol(Enrol { scratch: false, ..eight("totp", ACCOUNT) })));
+    let ahead = NOW + 365 * DAY;
+    for _ in 0..3 {
+        assert_eq!(refused(&world.at(ahead, world::verify(login(ACCOUNT, &[]), WRONG))), Some(Reason::Wrong));
+    }
+    let begin = |now| world.at(now, Ask::Begin(login(ACCOUNT, &[])));
+    assert_eq!(refused(&begin(NOW)), Some(Reason::Throttled), "the wait begins again");
+    assert!(matches!(begin(NOW + 31), Outcome::Ask { .. }), "once, and ends");
+    assert!(is_accepted(&world.at(NOW + 31, world::verify(login(ACCOUNT, &[]), &device.code((NOW + 31) / 30)))));
+}
+
 #[test]
 fn r13_only_the_verifiers_clock_counts() {
     let world = World::new(false);

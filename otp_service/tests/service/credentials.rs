@@ -1,6 +1,8 @@
 //! Credentials as they come, change and go.
 
-use otp_wire::message::{CredentialName, Enrol, KeyPolicy, Outcome, Rename, Resync, ScratchAdd, Selection, Unlock};
+use otp_wire::message::{
+    CredentialName, Enrol, KeyName, KeyPolicy, Outcome, Rename, Resync, ScratchAdd, Selection, Unlock,
+};
 use otp_wire::{Ask, Request, SecretText};
 
 use crate::world::*;
@@ -153,4 +155,55 @@ fn scratch_codes_that_exist_are_taken_once() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     assert!(matches!(add(&many[..20]), Outcome::Done(_)));
     assert!(matches!(add(&many[20..]), Outcome::Invalid(_)), "more than are kept");
+}
+
+/// A code would count twice, and a revoked secret would come back.
+#[test]
+fn a_secret_that_the_owner_has_is_not_enrolled_again() {
+    let world = World::new(false);
+    let enrolled = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let again = || {
+        let secret = SecretText::new(enrolled.secret.expose());
+        world.ask(
+            ROOT,
+            Ask::Enrol(Enrol { label: Some("second".into()), secret, ..enrol(ACCOUNT, None, Some(&key(2))) }),
+        )
+    };
+    assert!(matches!(again(), Outcome::Invalid(line) if line.contains("has this secret already as")));
+    let revoke = CredentialName { account: None, credential: enrolled.credential.clone() };
+    assert!(matches!(world.ask(ROOT, Ask::Revoke(revoke)), Outcome::Done(_)));
+    assert!(matches!(again(), Outcome::Invalid(line) if line.contains("already, revoked, as")));
+}
+
+/// `nullok` is for those who never had a code.
+#[test]
+fn the_last_key_of_an_account_is_refused_when_it_is_removed() {
+    let world = World::new(false);
+    world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let remove = KeyName { account: ACCOUNT.to_owned(), key: key(1).to_string() };
+    assert!(matches!(world.ask(ROOT, Ask::KeyRemove(remove)), Outcome::Done(_)));
+    for keys in [&[key(1)][..], &[key(2)], &[]] {
+        let told = world.ask(ROOT, Ask::Begin(login(ACCOUNT, keys)));
+        assert!(matches!(told, Outcome::Refused { .. }), "{told:?}");
+    }
+}
+
+#[test]
+fn every_owner_of_a_shared_account_is_unlocked() {
+    let world = World::new(false);
+    let keys: Vec<_> = (0..=255).map(key).collect();
+    for (number, key) in keys.iter().enumerate() {
+        let ask = Enrol { scratch: false, ..enrol(ACCOUNT, Some(&format!("person{number}")), Some(key)) };
+        assert!(matches!(world.ask(ROOT, Ask::Enrol(ask)), Outcome::Enrolled(_)));
+    }
+    for key in [&keys[0], &keys[250], &keys[255]] {
+        assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[*key]), "000000")));
+    }
+    let doors = || match world.ask(ROOT, Ask::List(Selection::default())) {
+        Outcome::Listing(owners) => owners.iter().map(|owner| owner.doors.len()).sum::<usize>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(doors(), 3);
+    world.ask(ROOT, Ask::Unlock(Unlock { account: ACCOUNT.to_owned(), key: None }));
+    assert_eq!(doors(), 0);
 }

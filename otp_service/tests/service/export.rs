@@ -65,6 +65,25 @@ fn nobody_exports_from_another_account() {
     assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[]), &code(&own, 0))), "no code was spent");
 }
 
+/// Of an owner who has codes in several accounts, each account reaches its own only.
+#[test]
+fn an_account_reaches_only_what_counts_in_it() {
+    let world = World::with_export(true, Rule::OwnerWithCode);
+    let own = world.enrol(ACCOUNT, ACCOUNT, None);
+    let roots = world.enrol("root", ACCOUNT, None);
+    for name in [&roots.credential, &roots.label] {
+        let revoke = CredentialName { account: Some(ACCOUNT.to_owned()), credential: name.clone() };
+        for ask in [ask(&[name]), Ask::Revoke(revoke)] {
+            let told = world.ask_with(OWN, ask, &code(&own, 0));
+            assert!(matches!(&told, Outcome::Invalid(line) if line.contains("no credential")), "{name} {told:?}");
+        }
+    }
+    assert_eq!(audited(&world).len(), 0);
+    let exported = only(world.ask_with(OWN, ask(&[&own.credential]), &code(&own, 0)));
+    assert_eq!(exported.entries.len(), 1);
+    assert_eq!(only(world.ask(ROOT, ask(&[&roots.credential]))).credential, roots.credential);
+}
+
 #[test]
 fn an_owner_in_a_shared_account_needs_the_own_code() {
     let world = World::with_export(true, Rule::OwnerWithCode);

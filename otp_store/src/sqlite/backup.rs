@@ -148,6 +148,7 @@ fn merge_all(
             restored.kept += 1;
         }
     }
+    present.carry_accounts(back)?;
     present.carry_audit(back)?;
     Ok(restored)
 }
@@ -167,6 +168,9 @@ impl<'a> Present<'a> {
         if version < 4 {
             connection.execute_batch("CREATE TEMP TABLE bulk (first, last)").ok()?;
         }
+        if version < 5 {
+            connection.execute_batch("CREATE TEMP TABLE former (account)").ok()?;
+        }
         Some(Self { connection, version, keys })
     }
 
@@ -184,8 +188,22 @@ impl<'a> Present<'a> {
         !matches!(now, Ok(Some(other)) if &other != owner)
     }
 
+    /// Whoever had something enrolled here did so for good. What can't be read
+    /// counts as lost.
+    fn carry_accounts(&self, back: &Connection) -> Result<(), Error> {
+        for account in self.accounts().unwrap_or_default() {
+            rows::remember_account(back, &account)?;
+        }
+        Ok(())
+    }
+
+    fn accounts(&self) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self.connection.prepare("SELECT account FROM entry UNION SELECT account FROM former")?;
+        statement.query_map([], |row| row.get(0))?.collect()
+    }
+
     fn carry_audit(&self, back: &Connection) -> Result<(), Error> {
-        if self.version < schema::newest() {
+        if self.version < schema::AUDIT {
             return Ok(()); // its rows have another form, and stay in the file that is kept
         }
         back.execute_batch("SAVEPOINT carry")?;
@@ -222,7 +240,7 @@ fn free_name(path: &Path, now: UnixTime) -> PathBuf {
 }
 
 /// The file that SQLite keeps beside `path` under the same name with `end`.
-fn beside(path: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)

@@ -401,7 +401,7 @@ mod tests {
         place::make_folder(&keys).unwrap();
         SealingKeys::create(&keys).unwrap();
         let keys = Arc::new(SealingKeys::load(&keys).unwrap());
-        SqliteStore::create(&path, Journal::Wal).unwrap();
+        SqliteStore::create(&path).unwrap();
         let identity = Arc::new(Identity::of(&path).unwrap());
         let mut desk = Desk::open(&path, keys, identity, Journal::Wal, 64).unwrap();
         let names = ["alice", "bob", "carol", "dave", "erin", "frank", "heidi"];

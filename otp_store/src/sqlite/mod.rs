@@ -68,12 +68,15 @@ impl SqliteStore {
     ///
     /// # Errors
     /// When there is a file already, or the place is not safe.
-    pub fn create(path: &Path, journal: Journal) -> Result<(), Error> {
+    pub fn create(path: &Path) -> Result<(), Error> {
         place::check_folder(path.parent().unwrap_or(Path::new("/")))?;
         let _lock = lock(&path.with_extension("lock"))?;
-        // The mode is set before there is anything to read.
-        place::write_new(path, b"", 0o600)?;
-        schema::create(&mut connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, journal)
+        place::make_new(path, 0o600, |new| {
+            // Of one that was cut short; it would be taken for ours.
+            let _ = std::fs::remove_file(backup::beside(new, "-journal"));
+            // In one file, until it has its name; whoever opens it says which journal it has.
+            schema::create(&mut connect(new, OpenFlags::SQLITE_OPEN_READ_WRITE)?, Journal::Delete)
+        })
     }
 
     /// Opens the store at `path`. Waits for another process that has it open.

@@ -113,8 +113,18 @@ pub(super) fn owners(
 }
 
 pub(super) fn knows(connection: &Connection, account: &Account) -> Result<bool, Error> {
-    let known = concat!("SELECT 1 FROM entry WHERE account = ?1", is_in!("entry.owner"));
+    let known = concat!(
+        "SELECT 1 FROM entry WHERE account = ?1",
+        is_in!("entry.owner"),
+        " UNION ALL SELECT 1 FROM former WHERE account = ?1"
+    );
     Ok(connection.prepare_cached(known)?.exists([account.as_str()])?)
+}
+
+/// Remembers that somebody had an entry in `account`, whether anybody has one now or not.
+pub(super) fn remember_account(connection: &Connection, account: &str) -> Result<(), Error> {
+    connection.prepare_cached("INSERT OR IGNORE INTO former (account) VALUES (?1)")?.execute([account])?;
+    Ok(())
 }
 
 /// Whether there is a row of that name, be it of a bulk that is under way.
@@ -299,6 +309,7 @@ impl Index {
             connection
                 .prepare_cached("DELETE FROM entry WHERE account = ?1 AND key = ?2")?
                 .execute(params![account.as_str(), key_text(key.as_ref())])?;
+            remember_account(connection, account.as_str())?;
         }
         for (account, key) in self.entries.iter().filter(|entry| !before.entries.contains(entry)) {
             connection

@@ -11,7 +11,7 @@ use crate::Error;
 const APPLICATION_ID: i32 = 0x6f61_7468;
 
 /// One step each; `user_version` counts the steps that were taken.
-const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 const VERSION_1: &str = "
     CREATE TABLE owner (
@@ -124,6 +124,16 @@ const VERSION_4: &str = "
     ALTER TABLE audit ADD COLUMN tty TEXT NOT NULL DEFAULT '';
 ";
 
+/// The version since which the rows of the audit have their form.
+pub(super) const AUDIT: u32 = 4;
+
+const VERSION_5: &str = "
+    -- Accounts that lost an entry: nobody is let in there as one who never had a code.
+    CREATE TABLE former (account TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+    -- What was lost before is told by the audit alone, as far back as it goes.
+    INSERT OR IGNORE INTO former SELECT account FROM audit WHERE verdict = 'change' AND reason LIKE 'removed key %';
+";
+
 /// Makes the tables in an empty database.
 pub(super) fn create(connection: &mut Connection, journal: Journal) -> Result<(), Error> {
     settings(connection, journal)?;
@@ -178,8 +188,13 @@ pub(super) fn settings(connection: &Connection, journal: Journal) -> Result<(), 
     if now != expected {
         return Err(Error::Damaged("the journal's mode can't be set"));
     }
-    // FULL: an accepted code is on the disk before anybody is let in.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    // An accepted code is on the disk before anybody is let in: FULL syncs the log
+    // with each commit; a commit that removes its journal needs the folder synced too.
+    let synchronous = match journal {
+        Journal::Wal => "FULL",
+        Journal::Delete => "EXTRA",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     // A log that somebody's long reading let grow is cut to this when it begins anew.
     connection.pragma_update(None, "journal_size_limit", LOG)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -205,4 +220,20 @@ pub(super) fn migrate(connection: &mut Connection, from: u32) -> Result<(), Erro
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", newest())?;
     Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_journal_is_synced_as_it_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        for (journal, synchronous) in [(Journal::Wal, 2), (Journal::Delete, 3)] {
+            let connection = Connection::open(folder.path().join("store.db")).unwrap();
+            settings(&connection, journal).unwrap();
+            let found: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+            assert_eq!(found, synchronous, "{journal:?}");
+        }
+    }
 }

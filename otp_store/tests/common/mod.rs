@@ -32,7 +32,7 @@ impl Place {
         otp_store::place::make_folder(&keys).unwrap();
         SealingKeys::create(&keys).unwrap();
         let keys = Arc::new(SealingKeys::load(&keys).unwrap());
-        SqliteStore::create(&folder.path().join("store.db"), Journal::Wal).unwrap();
+        SqliteStore::create(&folder.path().join("store.db")).unwrap();
         Self { folder, keys }
     }
 

@@ -177,7 +177,7 @@ fn service(folder: &Path) -> Service {
     [folder, &keys].iter().for_each(|folder| place::make_folder(folder).unwrap());
     SealingKeys::create(&keys).unwrap();
     let keys = Arc::new(SealingKeys::load(&keys).unwrap());
-    SqliteStore::create(&store, Journal::Wal).unwrap();
+    SqliteStore::create(&store).unwrap();
     let store = SqliteStore::open(&store, Arc::clone(&keys), Journal::Wal).unwrap();
     Service::new(Box::new(store), keys, Settings::default())
 }
