@@ -4,7 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setpriority_process, setrlimit,
+};
 
 use crate::Failure;
 
@@ -16,6 +18,24 @@ pub fn no_dumps() -> Result<(), Failure> {
     let at = |why| Failure::at("core dumps can't be switched off", why);
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at)?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).map_err(at)
+}
+
+/// Lifts what the caller of a setuid program may have limited: a verifier that ends at a
+/// limit before it has written leaves no trace of a try.
+///
+/// # Errors
+/// When files are still limited: then nothing is certain to be written.
+pub fn lift_limits() -> Result<(), Failure> {
+    let none = || Rlimit { current: None, maximum: None };
+    for resource in [Resource::Fsize, Resource::Cpu, Resource::Data, Resource::As, Resource::Nproc] {
+        let _ = setrlimit(resource, none());
+    }
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(1024), maximum: Some(1024) });
+    let _ = setpriority_process(None, 0);
+    match getrlimit(Resource::Fsize).current {
+        None => Ok(()),
+        Some(bytes) => Err(Failure::at("limits", format!("files may have {bytes} bytes only (ulimit -f)"))),
+    }
 }
 
 /// Closes every descriptor that a caller may have left open above standard error.

@@ -195,6 +195,8 @@ fn once(plan: &Plan) -> Result<(), Failure> {
     };
     if plan.user {
         prepare_user_store(plan, &line)?;
+    } else {
+        harden::lift_limits()?;
     }
     match plan.open() {
         Ok(service) => stdio::answer(&service, peer, &line),

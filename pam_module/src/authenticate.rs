@@ -160,6 +160,8 @@ impl<H: Host> Call<'_, H> {
         if is_made_up(typed) {
             let why = "sshd itself forbids this login (no such user, PermitRootLogin, AllowUsers or DenyUsers) \
                        and hid what was typed";
+            // A wrong code takes as long.
+            self.delay();
             return Break(End::Refused(format!("{account}: {why}")));
         }
         let code = typed.get(if behind_password { code_begins(typed) } else { 0 }..).unwrap_or_default();
@@ -188,10 +190,14 @@ impl<H: Host> Call<'_, H> {
 
     fn refuse<T>(&mut self, wrong: Wrong) -> ControlFlow<End, T> {
         self.tell(PAM_ERROR_MSG, &wrong.line);
+        self.delay();
+        Break(End::Refused(wrong.why))
+    }
+
+    fn delay(&mut self) {
         if !self.options.nodelay {
             self.host.delay(DELAY);
         }
-        Break(End::Refused(wrong.why))
     }
 
     fn forward(&mut self, account: &str, password: &[u8]) -> ControlFlow<End> {

@@ -77,6 +77,8 @@ impl<'a> Quiet<'a> {
         let keys = LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | keys);
         quiet.input_modes.insert(InputModes::ICRNL);
+        // Ctrl-S would hold what we write, and us with it, for longer than we wait.
+        quiet.input_modes.remove(InputModes::IXON);
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(tty, OptionalActions::Flush, &quiet)?;
