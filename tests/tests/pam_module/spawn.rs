@@ -86,6 +86,30 @@ fn a_started_verifier_decides() {
     assert!(said.contains("\nstate same\n"), "{said}");
 }
 
+/// One that ended at a limit of the caller's would leave no trace of a try.
+#[test]
+fn its_limits_are_not_the_callers() {
+    if !inside("its_limits_are_not_the_callers") {
+        return;
+    }
+    let (pam, _folder) = system("");
+    init();
+    let device = enrol();
+    let limited = |code: &str| {
+        let host = pam.host("su", &id("-un"), &[]);
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "ulimit -f 1; ulimit -n 16; exec \"$@\"", "sh"])
+            .arg(host.get_program())
+            .args(host.get_args());
+        command.envs(host.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        result(&run(&mut command, format!("{code}\n").as_bytes()))
+    };
+    assert_eq!(limited(&device.code(0)), "PAM_SUCCESS");
+    (0..3).for_each(|_| assert_eq!(limited(&device.wrong_code()), "PAM_AUTH_ERR"));
+    assert_eq!(result(&su(&pam, &device.code(1))), "PAM_AUTH_ERR", "they were counted");
+}
+
 #[test]
 fn nothing_to_start_lets_nobody_in() {
     if !inside("nothing_to_start_lets_nobody_in") {
