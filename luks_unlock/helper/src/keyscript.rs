@@ -15,9 +15,17 @@ use crate::failure::Failure;
 use crate::open::{key_for, ready as is_ready};
 use crate::volume::load;
 
+/// Exit status where another answer may be right.
+const AGAIN: u8 = 1;
+/// Exit status where it could not be decided.
+const UNDECIDED: u8 = 3;
+/// Exit status where no further answer helps. The script asks again after
+/// [`AGAIN`] alone: a header that can't be written counts no wrong answers.
+const ASIDE: u8 = 4;
+
 /// Exit status 0 where an answer is worth asking for.
 pub fn ready(header: &str) -> ExitCode {
-    said(|| Ok(matches!(is_ready(&volume(header))?, Outcome::Done {})))
+    said(|| Ok(status(&is_ready(&volume(header))?)))
 }
 
 /// Writes the key for the answer on standard input to standard output.
@@ -27,28 +35,33 @@ pub fn key(header: &str) -> ExitCode {
 
 /// Says on standard error what there is to say: the library by itself would use
 /// standard output, too, where the key goes.
-fn said(work: impl FnOnce() -> Result<bool, Failure>) -> ExitCode {
+fn said(work: impl FnOnce() -> Result<ExitCode, Failure>) -> ExitCode {
     hear();
     let done = work();
     heard().iter().for_each(|line| eprintln!("{line}"));
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(failure) => {
-            eprintln!("oathgate: {failure}");
-            ExitCode::from(3)
-        }
+    done.unwrap_or_else(|failure| {
+        eprintln!("oathgate: {failure}");
+        ExitCode::from(UNDECIDED)
+    })
+}
+
+fn status(outcome: &Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Done {} => ExitCode::SUCCESS,
+        Outcome::Refused { again: true } => ExitCode::from(AGAIN),
+        _ => ExitCode::from(ASIDE),
     }
 }
 
-fn given(header: &str) -> Result<bool, Failure> {
+fn given(header: &str) -> Result<ExitCode, Failure> {
     let device = load(&volume(header))?;
     let broken = |error: io::Error| Failure::new(format!("can't pass the key on: {error}"));
     let answer = answer().map_err(broken)?;
     match key_for(&device, &answer)? {
-        Err(_) => Ok(false),
+        Err(outcome) => Ok(status(&outcome)),
         Ok((key, _)) => {
-            unbuffered(stdout()).and_then(|mut out| out.write_all(key.expose())).map(|()| true).map_err(broken)
+            let written = unbuffered(stdout()).and_then(|mut out| out.write_all(key.expose()));
+            written.map(|()| ExitCode::SUCCESS).map_err(broken)
         }
     }
 }

@@ -45,6 +45,43 @@ fn the_keyscript_gives_the_key_for_pin_and_code() {
 }
 
 #[test]
+fn a_header_that_is_read_only_leads_to_the_passphrase() {
+    if !ready() {
+        return;
+    }
+    let disk = Disk::with(&token(hotp(), 0));
+    let path = disk.path().display().to_string();
+    let before = fs::read(&path).unwrap();
+    for answer in ["wrong000000".to_owned(), format!("{PIN}{}", shown(0))] {
+        let machine = Machine::new(&[&answer, "the old passphrase"]);
+        let environment = [("CRYPTTAB_NAME", "root"), ("CRYPTTAB_SOURCE", &*path), ("CRYPTTAB_OPTIONS", "luks")];
+        let aside = machine.run_with(&["--ro-bind", &path, &path], &[KEYSCRIPT, "none"], &environment);
+        assert_eq!((aside.code(), aside.text().as_str()), (Some(0), "the old passphrase"), "{}", aside.stderr);
+        assert_eq!(aside.stderr.matches("PIN and code for root: ").count(), 1, "{}", aside.stderr);
+        assert!(aside.stderr.contains("header can't be written"), "{}", aside.stderr);
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn only_another_answer_is_asked_for_again() {
+    if !ready() {
+        return;
+    }
+    let disk = Disk::bare();
+    for (status, asked) in [(1, 2), (2, 1), (3, 1), (4, 1), (101, 1), (137, 1)] {
+        let machine = Machine::new(&["first", "second", "the old passphrase"]);
+        let key = format!("typed=$(cat); [ \"$typed\" = second ] && exit 3; exit {status}");
+        let helper = format!("#!/bin/sh\n[ \"$1\" = --ready ] && exit 0\n{key}\n");
+        machine.program("libexec/oathgate/oathgate-luks", &helper);
+        let aside = keyscript(&machine, &disk, "luks");
+        let last = if asked == 2 { "the old passphrase" } else { "second" };
+        assert_eq!((aside.code(), aside.text().as_str()), (Some(0), last), "{status}: {}", aside.stderr);
+        assert_eq!(aside.stderr.matches("PIN and code for root: ").count(), asked, "{status}");
+    }
+}
+
+#[test]
 fn an_initramfs_knows_when_it_was_made() {
     if !ready() {
         return;

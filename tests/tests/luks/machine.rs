@@ -45,6 +45,11 @@ impl Machine {
     /// askpass would ask. A place to lay something over must exist, and is not
     /// to be made on the machine: so the folders around are made anew.
     pub fn run(&self, words: &[&str], environment: &[(&str, &str)]) -> Finished {
+        self.run_with(&[], words, environment)
+    }
+
+    /// The same with more `bwrap` options.
+    pub fn run_with(&self, more: &[&str], words: &[&str], environment: &[(&str, &str)]) -> Finished {
         let mut command = Command::new("bwrap");
         command.args(["--dev-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/run", "--tmpfs", "/sys/fs"]);
         for folder in ["/etc", "/usr", "/usr/lib", "/usr/share"] {
@@ -60,7 +65,7 @@ impl Machine {
         if self.path("crypttab").exists() {
             command.arg("--ro-bind").arg(self.path("crypttab")).arg("/etc/crypttab");
         }
-        run(command.arg("--").args(words).envs(environment.iter().copied()), b"")
+        run(command.args(more).arg("--").args(words).envs(environment.iter().copied()), b"")
     }
 }
 
