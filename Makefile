@@ -24,6 +24,8 @@ STATIC_OUT      = $(STATIC_FOLDER)/$(STATIC_TARGET)/$(patsubst dev,debug,$(STATI
 STATIC_PROGRAMS = oathgate ssh-otp oathgated oathgate-import
 TARBALL        ?= $(STATIC_FOLDER)/oathgate.tar.gz
 
+# crypttab(5) names the keyscript there, and the initramfs's hook looks nowhere else, whatever PREFIX says
+BOOTDIR  = /usr/libexec/oathgate
 # cryptsetup looks nowhere else, whatever PREFIX says
 LUKSDIR ?= /usr/lib/$(shell gcc -print-multiarch 2>/dev/null)/cryptsetup
 PLUGIN   = libcryptsetup-token-oathgate.so
@@ -136,7 +138,7 @@ install:
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/oathgate $(OUT)/ssh-otp
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/libexec/oathgate $(OUT)/oathgated $(OUT)/oathgate-import $(OUT)/oathgate-keys \
 	    $(OUT)/oathgate-luks $(OUT)/oathgate-disk-key
-	install -D -m 0755 pkg/initramfs-tools/luks-keyscript $(DESTDIR)$(PREFIX)/libexec/oathgate/luks-keyscript
+	install -D -m 0755 -t $(DESTDIR)$(BOOTDIR) pkg/initramfs-tools/luks-keyscript $(OUT)/oathgate-luks
 	install -D -m 0755 pkg/initramfs-tools/hook $(DESTDIR)/usr/share/initramfs-tools/hooks/oathgate
 	install -D -m 0644 $(OUT)/libpam_oathgate.so $(DESTDIR)$(PAMDIR)/pam_oathgate.so
 	install -D -m 0644 $(OUT)/liboathgate_token.so $(DESTDIR)$(LUKSDIR)/$(PLUGIN)

@@ -325,15 +325,34 @@ fn out(folder: &Path) {
     }
 }
 
-#[test]
-fn installed_pages_are_readable_and_sound() {
-    let (built, installed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    out(built.path());
+/// `make install` of what was built into a folder.
+fn installed(built: &Path, into: &Path, prefix: &str) {
     let mut make = Command::new("sh");
     make.args(["-c", "umask 077; exec \"$@\"", "sh", "make", "-C"]).arg(root()).arg("install");
-    make.arg(format!("OUT={}", built.path().display())).arg(format!("DESTDIR={}", installed.path().display()));
-    let made = run(&mut make, b"");
+    make.arg(format!("OUT={}", built.display())).arg(format!("DESTDIR={}", into.display()));
+    let made = run(make.arg(format!("PREFIX={prefix}")), b"");
     assert_eq!(made.code(), Some(0), "{}", made.stderr);
+}
+
+#[test]
+fn the_initramfs_finds_its_pieces_whatever_the_prefix_is() {
+    let (built, machine) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    out(built.path());
+    installed(built.path(), machine.path(), "/usr/local");
+    let pieces =
+        ["libexec/oathgate/luks-keyscript", "libexec/oathgate/oathgate-luks", "share/initramfs-tools/hooks/oathgate"];
+    // The other one is the one that oathgate finds beside itself.
+    for piece in pieces.into_iter().chain(["local/bin/oathgate", "local/libexec/oathgate/oathgate-luks"]) {
+        let metadata = fs::metadata(machine.path().join("usr").join(piece)).expect(piece);
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o755, "{piece}");
+    }
+}
+
+#[test]
+fn installed_pages_are_readable_and_sound() {
+    let (built, machine) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    out(built.path());
+    installed(built.path(), machine.path(), "/usr");
     for (path, mode) in [
         ("bin/oathgate", 0o755),
         ("bin/ssh-otp", 0o755),
@@ -360,10 +379,10 @@ fn installed_pages_are_readable_and_sound() {
         ("share/zsh/vendor-completions/_oathgate", 0o644),
         ("share/fish/vendor_completions.d/oathgate.fish", 0o644),
     ] {
-        let metadata = fs::metadata(installed.path().join("usr").join(path)).expect(path);
+        let metadata = fs::metadata(machine.path().join("usr").join(path)).expect(path);
         assert_eq!(metadata.permissions().mode() & 0o777, mode, "{path}");
     }
-    let man = installed.path().join("usr/share/man");
+    let man = machine.path().join("usr/share/man");
     for verb in verbs(&[]) {
         assert!(man.join(format!("man1/oathgate-{}.1", verb.join("-"))).is_file(), "{verb:?}");
     }
