@@ -4,7 +4,7 @@ use luks_unlock::order::{View, Volume};
 
 use super::arguments::{Enrol, Gate};
 use super::crypttab::{self, Asks};
-use super::helper::{look, volume};
+use super::helper::{look, volume, words};
 use super::show::without_code;
 use super::{header, store};
 use crate::client::Client;
@@ -83,18 +83,16 @@ fn asks(gate: Gate, initramfs: bool) -> Asks {
 }
 
 fn next(volume: &Volume, view: &View, line: &str, out: &mut Output) -> Result<(), Failure> {
-    let device = &volume.device;
-    let header = volume.header.as_ref().map(|header| format!(" --header {header}")).unwrap_or_default();
+    let disk = words(volume);
     out.line("")?;
     out.line("Next:")?;
-    out.line(format!("  oathgate luks open {device}{header} --test      tries PIN and code"))?;
-    out.line(format!("  oathgate luks open {device}{header} NAME        opens it as /dev/mapper/NAME"))?;
+    out.line(format!("  oathgate luks open {disk} --test      tries PIN and code"))?;
+    out.line(format!("  oathgate luks open {disk} NAME        opens it as /dev/mapper/NAME"))?;
     out.line(format!("  {line}      in /etc/crypttab"))?;
     let slots: Vec<String> = without_code(view).iter().map(ToString::to_string).collect();
-    let place = volume.header.as_ref().unwrap_or(device);
     out.line(format!(
         "These keyslots open it without a code, the recovery passphrase's among them: {}.",
         slots.join(", ")
     ))?;
-    out.line(format!("To remove another one: cryptsetup luksKillSlot {place} N"))
+    out.line(format!("To remove another one: cryptsetup luksKillSlot {disk} N"))
 }

@@ -94,6 +94,16 @@ pub fn volume(disk: &Disk) -> Result<Volume, Failure> {
     Ok(Volume { device: text(&disk.device)?, header: disk.header.as_deref().map(text).transpose()? })
 }
 
+/// A disk as commands name it, ours and cryptsetup's.
+pub fn words(volume: &Volume) -> String {
+    with_header(&volume.device, volume.header.as_deref())
+}
+
+/// The same for an open one.
+pub fn with_header(name: &str, header: Option<&str>) -> String {
+    header.map_or_else(|| name.to_owned(), |header| format!("{name} --header {header}"))
+}
+
 /// A path as text.
 ///
 /// # Errors

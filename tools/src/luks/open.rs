@@ -1,10 +1,10 @@
 //! `luks open`, `close`, `suspend`, `resume`.
 
 use luks_unlock::failures::MAX_FAILURES;
-use luks_unlock::order::{self, Order, Outcome, Typed, View};
+use luks_unlock::order::{self, Order, Outcome, Typed, View, Volume};
 
 use super::arguments::{Close, Open, Resume};
-use super::helper::{look, order, told, unexpected, volume};
+use super::helper::{look, order, told, unexpected, volume, with_header, words};
 use super::show::is_of_store;
 use super::typed::{Source, typed};
 use crate::error::Failure;
@@ -21,13 +21,14 @@ fn prompt(view: &View) -> &'static str {
 /// When it stays shut.
 pub fn open(arguments: &Open, out: &mut Output) -> Result<(), Failure> {
     let volume = volume(&arguments.disk)?;
+    let instead = to_open(&volume, arguments.name.as_deref());
     match order(&Order::Ready(volume.clone()))? {
         Outcome::Done {} => {}
-        _ => return Err(aside(&volume.device)),
+        _ => return Err(aside(&instead)),
     }
     let flags = arguments.mapping.into();
     let prompt = prompt(&look(&volume)?);
-    answered(Source::of(arguments.stdin, &volume.device), prompt, &volume.device, |answer| {
+    answered(Source::of(arguments.stdin, &volume.device), prompt, &instead, |answer| {
         let (volume, name) = (volume.clone(), arguments.name.clone());
         Order::Open(order::Open { volume, name, answer, flags })
     })?;
@@ -63,13 +64,15 @@ pub fn suspend(arguments: &Close, out: &mut Output) -> Result<(), Failure> {
 /// When it stays suspended.
 pub fn resume(arguments: &Resume) -> Result<(), Failure> {
     let header = arguments.header.as_deref().map(super::helper::text).transpose()?;
-    answered(Source::of(arguments.stdin, &arguments.name), "PIN and code, or code: ", &arguments.name, |answer| {
+    let instead = to_resume(&arguments.name, header.as_deref());
+    answered(Source::of(arguments.stdin, &arguments.name), "PIN and code, or code: ", &instead, |answer| {
         Order::Resume { name: arguments.name.clone(), header: header.clone(), answer }
     })
 }
 
-/// Asks until an answer is taken, or no further one will be.
-fn answered(source: Source<'_>, prompt: &str, what: &str, make: impl Fn(Typed) -> Order) -> Result<(), Failure> {
+/// Asks until an answer is taken, or no further one will be; then it says what
+/// to run `instead`.
+fn answered(source: Source<'_>, prompt: &str, instead: &str, make: impl Fn(Typed) -> Order) -> Result<(), Failure> {
     let tries = if source == Source::Stdin { 1 } else { MAX_FAILURES };
     let mut why = String::new();
     for _ in 0..tries {
@@ -77,20 +80,45 @@ fn answered(source: Source<'_>, prompt: &str, what: &str, make: impl Fn(Typed) -
         match told(&make(answer))? {
             (Outcome::Done {}, _) => return Ok(()),
             (Outcome::Refused { again: true }, said) => why = said.join(" "),
-            (Outcome::Refused { again: false }, _) => return Err(aside(what)),
+            (Outcome::Refused { again: false }, _) => return Err(aside(instead)),
             (other, _) => return Err(unexpected(&other)),
         }
     }
     Err(Failure::no("refused"))
 }
 
-fn aside(what: &str) -> Failure {
-    Failure::no("no code is taken now").hint(format!("a passphrase opens it: cryptsetup open {what} NAME"))
+/// What asks for a passphrase.
+fn to_open(volume: &Volume, name: Option<&str>) -> String {
+    format!("cryptsetup open {} {}", words(volume), name.unwrap_or("NAME"))
+}
+
+/// The same for a suspended volume, which is open.
+fn to_resume(name: &str, header: Option<&str>) -> String {
+    format!("cryptsetup luksResume {}", with_header(name, header))
+}
+
+fn aside(instead: &str) -> Failure {
+    Failure::no("no code is taken now").hint(format!("use a passphrase: {instead}"))
 }
 
 fn done(wanted: &Order) -> Result<(), Failure> {
     match order(wanted)? {
         Outcome::Done {} => Ok(()),
         other => Err(unexpected(&other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_advised_works() {
+        let mut volume = Volume { device: "/dev/sdb1".to_owned(), header: None };
+        assert_eq!(to_open(&volume, Some("data")), "cryptsetup open /dev/sdb1 data");
+        volume.header = Some("/boot/h".to_owned());
+        assert_eq!(to_open(&volume, None), "cryptsetup open /dev/sdb1 --header /boot/h NAME");
+        assert_eq!(to_resume("data", None), "cryptsetup luksResume data");
+        assert_eq!(to_resume("data", Some("/boot/h")), "cryptsetup luksResume data --header /boot/h");
     }
 }

@@ -8,7 +8,7 @@ use otp_wire::{Ask, SecretText};
 use zeroize::Zeroizing;
 
 use super::arguments::{Enrol, New, Rotate};
-use super::helper::{enrolled, order, unexpected};
+use super::helper::{enrolled, order, unexpected, words};
 use super::made::{Shown, show, tell_recovery};
 use super::show::is_of_store;
 use super::typed::{Source, backup};
@@ -199,15 +199,14 @@ impl Made<'_> {
     }
 
     fn next(&self, out: &mut Output) -> Result<(), Failure> {
-        let device = &self.volume.device;
-        let header = self.volume.header.as_ref().map(|header| format!(" --header {header}")).unwrap_or_default();
+        let disk = words(self.volume);
         let warning = "Whoever has this disk and the one with the verifier's store and sealing keys needs no code; so \
                        that one is encrypted too, or is in another machine.";
         out.line(out.warning(warning))?;
         out.line("")?;
         out.line("Next:")?;
-        out.line(format!("  oathgate luks open {device}{header} --test      tries a code"))?;
-        out.line(format!("  oathgate luks open {device}{header} NAME        opens it as /dev/mapper/NAME"))?;
+        out.line(format!("  oathgate luks open {disk} --test      tries a code"))?;
+        out.line(format!("  oathgate luks open {disk} NAME        opens it as /dev/mapper/NAME"))?;
         out.line(format!("  {}      in /etc/crypttab", self.crypttab))?;
         out.line("  systemctl enable --now oathgate-disk-key.socket      asks for the code at boot")?;
         out.line(format!("  oathgate revoke {}      takes the code back", self.credential.credential))?;

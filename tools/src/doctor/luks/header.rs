@@ -2,25 +2,27 @@
 
 use luks_unlock::code::clock_is_behind;
 use luks_unlock::failures::{ASIDE_SECONDS, Failures};
-use luks_unlock::order::View;
+use luks_unlock::order::{View, Volume};
 use luks_unlock::{Cost, Moment, StoreToken, Token, TokenError};
 
 use crate::doctor::finding::Finding;
+use crate::luks::helper::words;
 use crate::luks::show::without_code;
 
-/// Judges the header in `place`.
-pub fn judge(place: &str, view: &View, moment: &Moment) -> Vec<Finding> {
+/// Judges the header of a volume.
+pub fn judge(volume: &Volume, view: &View, moment: &Moment) -> Vec<Finding> {
+    let (place, disk) = (volume.header.as_ref().unwrap_or(&volume.device), &words(volume));
     let mut findings = Vec::new();
     if view.tokens.is_empty() {
         let line = format!("{place} has no token of oathgate's: it asks for no code");
-        findings.push(Finding::bad(line).run(format!("oathgate luks enrol {place}")));
+        findings.push(Finding::bad(line).run(format!("oathgate luks enrol {disk}")));
     }
     if without_code(view).is_empty() {
         let line = format!("no keyslot of {place} opens without a code: there is no recovery passphrase");
-        findings.push(Finding::bad(line).run(format!("cryptsetup luksAddKey --token-only {place}")));
+        findings.push(Finding::bad(line).run(format!("cryptsetup luksAddKey --token-only {disk}")));
     }
     for (number, json) in &view.tokens {
-        let token = Named { place, number: *number, moment };
+        let token = Named { place, disk, number: *number, moment };
         findings.extend(token.keyslots(view, json));
         match Token::parse(json) {
             Ok(header) => findings.extend(token.header(&header)),
@@ -37,20 +39,22 @@ pub fn judge(place: &str, view: &View, moment: &Moment) -> Vec<Finding> {
 /// A token in a place.
 struct Named<'a> {
     place: &'a str,
+    /// The same for a command.
+    disk: &'a str,
     number: i32,
     moment: &'a Moment,
 }
 
 impl Named<'_> {
     fn call(&self, verb: &str) -> String {
-        format!("oathgate luks {verb} {} --token {}", self.place, self.number)
+        format!("oathgate luks {verb} {} --token {}", self.disk, self.number)
     }
 
     fn unusable(&self, error: &TokenError) -> Finding {
         let finding = Finding::bad(format!("token {} of {}: {error}", self.number, self.place));
         match error {
             TokenError::Newer => finding.run("oathgate --version, and install the newer one"),
-            _ => finding.run(format!("{}, then oathgate luks enrol", self.call("remove"))),
+            _ => finding.run(format!("{}, then oathgate luks enrol {}", self.call("remove"), self.disk)),
         }
     }
 
@@ -60,7 +64,7 @@ impl Named<'_> {
         let there = |slot: &i32| view.keyslots.contains(slot);
         (!named.iter().any(there)).then(|| {
             let line = format!("token {} of {} has no keyslot any more: it opens nothing", self.number, self.place);
-            Finding::bad(line).run(format!("{}, then oathgate luks enrol", self.call("remove")))
+            Finding::bad(line).run(format!("{}, then oathgate luks enrol {}", self.call("remove"), self.disk))
         })
     }
 
@@ -85,15 +89,15 @@ impl Named<'_> {
     }
 
     fn failures(&self, failures: &Failures) -> Option<Finding> {
-        let place = self.place;
+        let (place, disk) = (self.place, self.disk);
         if failures.aside(self.moment) {
             let line = format!("{place} takes no code now, after {} wrong answers", failures.all);
             let minutes = ASIDE_SECONDS / 60;
-            return Some(Finding::bad(line).run(format!("cryptsetup open {place} NAME, or wait {minutes} minutes")));
+            return Some(Finding::bad(line).run(format!("cryptsetup open {disk} NAME, or wait {minutes} minutes")));
         }
         (failures.all > 0).then(|| {
             let line = format!("{place}: {} wrong answers since the last unlock; were they yours?", failures.all);
-            let run = format!("oathgate luks open {place} --test, or {} if not", self.call("rotate"));
+            let run = format!("oathgate luks open {disk} --test, or {} if not", self.call("rotate"));
             Finding::warning(line).run(run)
         })
     }

@@ -24,7 +24,7 @@ use crate::clock;
 use crate::doctor::finding::{Finding, State, report};
 use crate::doctor::{from_failure, person};
 use crate::error::Failure;
-use crate::luks::helper::{look, order, text, unexpected};
+use crate::luks::helper::{look, order, text, unexpected, words};
 use crate::luks::show::is_of_store;
 use crate::luks::store::record;
 use crate::output::Output;
@@ -167,7 +167,7 @@ fn told<'a>(seen: &'a Seen<'a>) -> Option<Told<'a>> {
 
 fn of_volume(seen: &Seen, host: &Host, moment: &Moment) -> Vec<Finding> {
     let place = seen.volume.header.as_deref().unwrap_or(&seen.volume.device);
-    let mut findings = header::judge(place, &seen.view, moment);
+    let mut findings = header::judge(&seen.volume, &seen.view, moment);
     match told(seen) {
         Some(told) => findings.extend(line::judge(&told)),
         None if gate(&seen.view).is_some() => {
@@ -199,17 +199,18 @@ fn kept(client: &Client, seen: &Seen) -> Vec<Finding> {
     match record(client, &seen.view.uuid) {
         Err(failure) => vec![from_failure(failure)],
         Ok(Some(owner)) if owner.credentials.iter().any(|each| each.state == "active") => person(&owner, &client.call),
-        Ok(owner) => vec![no_code(client, &seen.volume, owner.as_ref())],
+        Ok(owner) => vec![no_code(&client.call, seen, owner.as_ref())],
     }
 }
 
-fn no_code(client: &Client, volume: &Volume, owner: Option<&OwnerRow>) -> Finding {
-    let call = &client.call;
+fn no_code(call: &str, seen: &Seen, owner: Option<&OwnerRow>) -> Finding {
+    let disk = words(&seen.volume);
+    let remove = |(token, _): &(i32, String)| format!("{call} luks remove {disk} --token {token}, then ");
     let disabled = owner.and_then(|owner| owner.credentials.iter().find(|each| each.state == "disabled"));
-    let line = format!("the verifier takes no code for {}: no credential of it is active", volume.device);
+    let line = format!("the verifier takes no code for {}: no credential of it is active", seen.volume.device);
     Finding::bad(line).run(match disabled {
         Some(credential) => format!("{call} enable {}", credential.id),
-        None => format!("{call} luks remove {}, then {call} luks enrol", volume.device),
+        None => seen.view.tokens.iter().map(remove).collect::<String>() + &format!("{call} luks enrol {disk}"),
     })
 }
 

@@ -98,6 +98,10 @@ fn view(json: String) -> View {
     View { uuid: UUID.to_owned(), keyslots: vec![0, 1], tokens: vec![(0, json)], names: vec![] }
 }
 
+fn volume(header: Option<&str>) -> Volume {
+    Volume { device: "/dev/x".to_owned(), header: header.map(str::to_owned) }
+}
+
 fn moment(now: u64) -> Moment {
     Moment { now, floor: 0, boot: "this".to_owned() }
 }
@@ -105,9 +109,9 @@ fn moment(now: u64) -> Moment {
 #[test]
 fn a_header_that_takes_codes_and_a_passphrase_is_good() {
     let store = view(StoreToken::new(1).to_json());
-    assert_eq!(header::judge("/dev/x", &store, &moment(1000)), []);
+    assert_eq!(header::judge(&volume(None), &store, &moment(1000)), []);
     let dear = view(token(10, Cost::LEAST).to_json().unwrap());
-    assert_eq!(header::judge("/dev/x", &dear, &moment(1000)), []);
+    assert_eq!(header::judge(&volume(None), &dear, &moment(1000)), []);
 }
 
 #[test]
@@ -138,11 +142,22 @@ fn each_trouble_of_a_header_is_named_with_a_command() {
         (failed(5), 1000 + 900, Warning, "5 wrong answers"),
     ];
     for (view, now, state, part) in cases {
-        let found = header::judge("/dev/x", &view, &moment(now));
+        let found = header::judge(&volume(None), &view, &moment(now));
         let named = found.iter().find(|finding| finding.line.contains(part));
         let named = named.unwrap_or_else(|| panic!("{part}: {found:?}"));
         assert!(named.state == state && named.run.is_some(), "{part}: {named:?}");
     }
+}
+
+#[test]
+fn commands_name_the_token_and_the_header() {
+    let view = view(StoreToken::new(1).to_json().replace("\"gate\":\"store\"", "\"gate\":\"moon\""));
+    let found = header::judge(&volume(Some("/boot/h")), &view, &moment(1000));
+    let run =
+        "oathgate luks remove /dev/x --header /boot/h --token 0, then oathgate luks enrol /dev/x --header /boot/h";
+    assert_eq!(found[0].run.as_deref(), Some(run));
+    let seen = Seen { volume: volume(Some("/boot/h")), view, placed: None };
+    assert_eq!(no_code("oathgate", &seen, None).run.as_deref(), Some(run));
 }
 
 /// Lines of both kinds, and a machine in a folder.
