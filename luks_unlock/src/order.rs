@@ -274,8 +274,20 @@ pub struct View {
     pub keyslots: Vec<i32>,
     /// The tokens of ours: number and JSON.
     pub tokens: Vec<(i32, String)>,
+    /// The keyslots that tokens of others open.
+    pub held: Vec<Held>,
     /// The names of the mapping, where it is open.
     pub names: Vec<String>,
+}
+
+/// A keyslot that a token of somebody else's opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// Its number.
+    pub keyslot: i32,
+    /// The token's type, as `systemd-tpm2`.
+    pub by: String,
 }
 
 /// A volume with a token of ours.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use luks_cryptsetup::{Device, plugin};
-use luks_unlock::order::{Listed, Outcome, Plugin, View, Volume};
+use luks_unlock::order::{Held, Listed, Outcome, Plugin, View, Volume};
 use luks_unlock::token::TYPE;
 
 use crate::failure::Failure;
@@ -46,9 +46,22 @@ fn view(device: &Device) -> View {
     View {
         keyslots: NUMBERS.filter(|slot| device.keyslot_is_active(*slot)).collect(),
         tokens: tokens(device).into_iter().filter_map(json).collect(),
+        held: NUMBERS.flat_map(|number| held(device, number)).collect(),
         names: names(&uuid).unwrap_or_default(),
         uuid,
     }
+}
+
+/// systemd-cryptenroll's recovery key, which people type: its token only names
+/// the keyslot.
+const TYPED: &str = "systemd-recovery";
+
+/// The keyslots that a token opens, where it is somebody else's.
+fn held(device: &Device, number: i32) -> Vec<Held> {
+    let kind = device.token_type(number).filter(|kind| kind != TYPE && kind != TYPED);
+    let Some((by, json)) = kind.zip(device.token_json(number)) else { return vec![] };
+    let slots = luks_unlock::token::keyslots(&json).into_iter().filter(|slot| device.keyslot_is_active(*slot));
+    slots.map(|keyslot| Held { keyslot, by: by.clone() }).collect()
 }
 
 /// The names under which a volume is open, as the kernel has them.

@@ -73,6 +73,27 @@ fn a_disk_may_be_named_and_may_have_no_token() {
 }
 
 #[test]
+fn keyslots_of_other_tokens_have_no_passphrase() {
+    if !ready() {
+        return;
+    }
+    let disk = Disk::with(&token(hotp(), 0));
+    let path = disk.path().display().to_string();
+    let look = |kind: &str| {
+        let json = format!("{{\"type\":\"{kind}\",\"keyslots\":[\"0\"]}}");
+        good(&disk.run(&["token", "import", "--token-id=1", "--token-replace", &path], &json));
+        doctor(Disk::inside(&[]), &disk, &format!("data {path} none luks,nofail\n"), &[])
+    };
+    let (typed, said) = look("systemd-recovery");
+    assert!(typed.code() == Some(0) && !has(&said, "warning", "keyslot 0"), "{said:?}");
+    let (held, said) = look("systemd-tpm2");
+    assert!(held.code() == Some(1) && has(&said, "bad", "no recovery passphrase"), "{said:?}");
+    assert!(has(&said, "warning", "keyslot 0") && has(&said, "warning", "systemd-tpm2"), "{said:?}");
+    let status = run(Disk::inside(&[]).arg(bin("oathgate")).args(["luks", "status", &path]), b"").text();
+    assert!(status.contains("systemd-tpm2") && status.contains("no recovery passphrase"), "{status}");
+}
+
+#[test]
 fn the_verifier_says_what_it_keeps() {
     let Some(mut enrolled) = store::Enrolled::new() else { return };
     let lines = format!("data {} /run/oathgate-disk-key luks,nofail\n", enrolled.path);

@@ -1,7 +1,8 @@
 //! `luks status` and `luks list`.
 
-use luks_unlock::order::{Listed, Order, Outcome, View};
+use luks_unlock::order::{Held, Listed, Order, Outcome, View};
 use luks_unlock::{StoreToken, Token, TokenError};
+use otp_wire::syslog::escape;
 use serde::Serialize;
 
 use super::arguments::{Gate, Status};
@@ -17,6 +18,8 @@ struct Shown<'a> {
     uuid: &'a str,
     open_as: &'a [String],
     keyslots_without_code: Vec<i32>,
+    /// Those of other tokens among them.
+    keyslots_held: &'a [Held],
     tokens: Vec<ShownToken>,
 }
 
@@ -77,7 +80,8 @@ pub fn list(json: Json, out: &mut Output) -> Result<(), Failure> {
 fn shown<'a>(device: &'a str, view: &'a View) -> Shown<'a> {
     let keyslots_without_code = without_code(view);
     let tokens = view.tokens.iter().map(|(number, json)| token(*number, json)).collect();
-    Shown { device, uuid: &view.uuid, open_as: &view.names, keyslots_without_code, tokens }
+    let (uuid, open_as, keyslots_held) = (&view.uuid, &view.names, &view.held);
+    Shown { device, uuid, open_as, keyslots_without_code, keyslots_held, tokens }
 }
 
 fn token(number: i32, json: &str) -> ShownToken {
@@ -120,6 +124,13 @@ pub fn without_code(view: &View) -> Vec<i32> {
     view.keyslots.iter().copied().filter(|slot| !with.contains(slot)).collect()
 }
 
+/// Those of them that people have a passphrase for.
+pub fn of_passphrases(view: &View) -> Vec<i32> {
+    let mut slots = without_code(view);
+    slots.retain(|slot| view.held.iter().all(|held| held.keyslot != *slot));
+    slots
+}
+
 fn describe(device: &str, view: &View, out: &mut Output) -> Result<(), Failure> {
     out.line(out.bold(&format!("{device}, UUID {}", view.uuid)))?;
     for (number, json) in &view.tokens {
@@ -128,9 +139,12 @@ fn describe(device: &str, view: &View, out: &mut Output) -> Result<(), Failure> 
     if view.tokens.is_empty() {
         out.line("No token of oathgate's: no code is asked for.")?;
     }
-    let slots: Vec<String> = without_code(view).iter().map(ToString::to_string).collect();
+    for Held { keyslot, by } in &view.held {
+        out.line(format!("Keyslot {keyslot} opens it without a code: a token of type {} has it.", escape(by)))?;
+    }
+    let slots: Vec<String> = of_passphrases(view).iter().map(ToString::to_string).collect();
     match slots.len() {
-        0 => out.line(out.warning("No keyslot opens it without a code: there is no recovery passphrase."))?,
+        0 => out.line(out.warning("No keyslot opens it by a passphrase alone: there is no recovery passphrase."))?,
         _ => out.line(format!("Keyslots that open it without a code: {}.", slots.join(", ")))?,
     }
     match view.names.as_slice() {

@@ -2,12 +2,12 @@
 
 use luks_unlock::code::clock_is_behind;
 use luks_unlock::failures::{ASIDE_SECONDS, Failures};
-use luks_unlock::order::{View, Volume};
+use luks_unlock::order::{Held, View, Volume};
 use luks_unlock::{Cost, Moment, StoreToken, Token, TokenError};
 
 use crate::doctor::finding::Finding;
 use crate::luks::helper::words;
-use crate::luks::show::without_code;
+use crate::luks::show::of_passphrases;
 
 /// Judges the header of a volume.
 pub fn judge(volume: &Volume, view: &View, moment: &Moment) -> Vec<Finding> {
@@ -17,9 +17,14 @@ pub fn judge(volume: &Volume, view: &View, moment: &Moment) -> Vec<Finding> {
         let line = format!("{place} has no token of oathgate's: it asks for no code");
         findings.push(Finding::bad(line).run(format!("oathgate luks enrol {disk}")));
     }
-    if without_code(view).is_empty() {
-        let line = format!("no keyslot of {place} opens without a code: there is no recovery passphrase");
+    if of_passphrases(view).is_empty() {
+        let line = format!("no keyslot of {place} opens by a passphrase alone: there is no recovery passphrase");
         findings.push(Finding::bad(line).run(format!("cryptsetup luksAddKey --token-only {disk}")));
+    }
+    for Held { keyslot, by } in &view.held {
+        let line = format!("keyslot {keyslot} of {place} opens without a code: a token of type {by} has it");
+        findings
+            .push(Finding::warning(line).run(format!("cryptsetup luksKillSlot {disk} {keyslot}, unless you want it")));
     }
     for (number, json) in &view.tokens {
         let token = Named { place, disk, number: *number, moment };

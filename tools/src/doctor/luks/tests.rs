@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use luks_unlock::order::{Plugin, View};
+use luks_unlock::order::{Held, Plugin, View};
 use luks_unlock::token::{Code, Kind, State as Used};
 use luks_unlock::{Cost, Enrolment, SlotKey, StoreToken, Token, seal};
 use otp_core::Secret;
@@ -95,7 +95,7 @@ fn quick() -> Token {
 }
 
 fn view(json: String) -> View {
-    View { uuid: UUID.to_owned(), keyslots: vec![0, 1], tokens: vec![(0, json)], names: vec![] }
+    View { uuid: UUID.to_owned(), keyslots: vec![0, 1], tokens: vec![(0, json)], held: vec![], names: vec![] }
 }
 
 fn volume(header: Option<&str>) -> Volume {
@@ -131,6 +131,13 @@ fn each_trouble_of_a_header_is_named_with_a_command() {
     let cases = [
         (with(|view| view.tokens.clear()), 1000, Bad, "no token"),
         (with(|view| view.keyslots = vec![1]), 1000, Bad, "no recovery passphrase"),
+        (with(|view| view.held = held()), 1000, Bad, "no recovery passphrase"),
+        (
+            with(|view| view.held = held()),
+            1000,
+            Warning,
+            "keyslot 0 of /dev/x opens without a code: a token of type systemd-tpm2",
+        ),
         (with(|view| view.keyslots = vec![0]), 1000, Bad, "no keyslot any more"),
         (view(json.replace("\"version\":1", "\"version\":2")), 1000, Bad, "newer oathgate"),
         (view(json.replace("\"digits\":6", "\"digits\":60")), 1000, Bad, "damaged"),
@@ -147,6 +154,18 @@ fn each_trouble_of_a_header_is_named_with_a_command() {
         let named = named.unwrap_or_else(|| panic!("{part}: {found:?}"));
         assert!(named.state == state && named.run.is_some(), "{part}: {named:?}");
     }
+}
+
+fn held() -> Vec<Held> {
+    vec![Held { keyslot: 0, by: "systemd-tpm2".to_owned() }]
+}
+
+#[test]
+fn a_passphrase_beside_another_token_is_enough() {
+    let mut both = view(token(10, Cost::LEAST).to_json().unwrap());
+    (both.keyslots, both.held) = (vec![0, 1, 2], held());
+    let found = header::judge(&volume(None), &both, &moment(1000));
+    assert!(found.len() == 1 && found[0].state == State::Warning, "{found:?}");
 }
 
 #[test]
