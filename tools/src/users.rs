@@ -115,7 +115,7 @@ fn without(accounts: &[String], users: &[User<'_>]) -> Vec<String> {
 
 /// Accounts that people log in to.
 fn accounts() -> Vec<String> {
-    passwd::people().into_iter().filter(passwd::logs_in).map(|person| person.name).collect()
+    passwd::all().into_iter().filter(passwd::is_person).filter(passwd::logs_in).map(|person| person.name).collect()
 }
 
 #[cfg(test)]

@@ -109,6 +109,29 @@ fn hostile_homes_are_named_and_skipped() {
     assert_eq!(before, listing(&folder), "no home was changed");
 }
 
+/// People have any number for a uid, and services log in, too.
+#[test]
+fn no_account_is_passed_over_for_its_number() {
+    let Some(folder) = inside("homes::no_account_is_passed_over_for_its_number", &["git", "far"]) else { return };
+    let home = |name: &str| folder.join(name).display().to_string();
+    let others = [("operator", 11, "git", "/sbin/nologin"), ("group", 999, "gone", "/usr/sbin/nologin")];
+    let accounts = [("git", 998, "git", "/bin/bash"), ("far", 1_200_000, "far", "/bin/sh")];
+    let row =
+        |(name, uid, at, shell): &(&str, u32, &str, &str)| format!("{name}:x:{uid}:{uid}::{}:{shell}\n", home(at));
+    fs::write(folder.join("passwd"), accounts.iter().chain(&others).map(row).collect::<String>()).unwrap();
+    for (number, (name, uid, ..)) in (1..).zip(accounts) {
+        own(&folder.join(name), uid, 0o755);
+        state(&folder, name, uid, &good(number, ""));
+    }
+    let (world, service) = (World::new(), Oathgated::start());
+    let finished = oathgate(&world, &service, &["import", "--homes", "--json"], b"");
+    // Of services without a shell nothing is said: the file in a home they share is another's.
+    let expected = ["git", "far"].map(|name| (name.to_owned(), "imported".to_owned(), String::new()));
+    let mut told = told(&finished);
+    told.sort_by_key(|(name, ..)| expected.iter().position(|(other, ..)| other == name));
+    assert_eq!((finished.code(), told), (Some(0), expected.to_vec()), "{}", finished.stderr);
+}
+
 /// An option of a state file, what becomes of it, and what is said of it.
 const KEPT: [(&str, &str, &str); 14] = [
     ("\" RATE_LIMIT 3 30\n\" TOTP_AUTH", "RATE_LIMIT 3 30", ""),

@@ -84,7 +84,7 @@ struct Homes<'a> {
 /// When the caller isn't root, the verifier can't be asked, or a home was skipped.
 pub fn run(client: &Client, arguments: &Import, out: &mut Output) -> Result<(), Failure> {
     let people = match &arguments.account {
-        None => passwd::people(),
+        None => passwd::all(),
         Some(account) => vec![Person::named(account.as_str())?],
     };
     let homes = all(client, &people, arguments, false)?;
@@ -142,7 +142,8 @@ pub fn all(client: &Client, people: &[Person], arguments: &Import, look_only: bo
         match open_home(person)? {
             Ok(Some(file)) => pending.push_back((person, reader::begin(vec![file], None)?)),
             Ok(None) => homes.push(home(person, State::Absent, vec![])),
-            Err((state, reason)) => homes.push(home(person, state, vec![reason])),
+            Err((odd, _)) if is_natural(odd, person) => homes.push(home(person, State::Absent, vec![])),
+            Err((odd, reason)) => homes.push(home(person, odd.into(), vec![reason])),
         }
         if pending.len() == AT_A_TIME {
             homes.extend(next(client, &mut pending, arguments, look_only)?);
@@ -216,39 +217,67 @@ pub fn take(client: &Client, ask: ImportAsk) -> Result<State, Failure> {
     Ok(if line.contains(KNOWN) { State::Known } else { State::Imported })
 }
 
+/// What is odd about a home or the file in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Odd {
+    /// There is no home.
+    Homeless,
+    /// If there is a file, it is somebody else's, or out of the account's reach.
+    Foreign,
+    /// The file is none that may be read.
+    Unfit,
+}
+
+impl From<Odd> for State {
+    fn from(odd: Odd) -> Self {
+        if odd == Odd::Homeless { Self::Homeless } else { Self::Skipped }
+    }
+}
+
+/// Services without a shell often have no home, or share another's: such a one has no file.
+fn is_natural(odd: Odd, person: &Person) -> bool {
+    odd != Odd::Unfit && !passwd::is_person(person) && !passwd::logs_in(person)
+}
+
 /// The person's file, opened with the person's rights; none where there is
 /// none; or what is odd about it.
-fn open_home(person: &Person) -> Result<Result<Option<Opened>, (State, String)>, Failure> {
-    let opened = as_person(person, || open_state(&person.home, person.uid))?;
+fn open_home(person: &Person) -> Result<Result<Option<Opened>, (Odd, String)>, Failure> {
+    let nobody = || Err((Odd::Foreign, "its uid or a group of it is none here".to_owned()));
+    let opened = as_person(person, || open_state(&person.home, person.uid))?.unwrap_or_else(nobody);
     let name = format!("{}: {STATE}", person.name);
     Ok(opened.map(|file| file.map(|file| Opened { name, parts: vec![(Part::Main, file)] })))
 }
 
-fn open_state(home: &Path, uid: u32) -> Result<Option<File>, (State, String)> {
-    let homeless = |why: &str| Err((State::Homeless, format!("its home {} {why}", home.display())));
+fn open_state(home: &Path, uid: u32) -> Result<Option<File>, (Odd, String)> {
+    let homeless = |why: &str| Err((Odd::Homeless, format!("its home {} {why}", home.display())));
     match std::fs::metadata(home) {
         _ if !home.is_absolute() => homeless("is no absolute path"),
         Ok(metadata) if !metadata.is_dir() => homeless("is no folder"),
-        Ok(_) => open_plain(home, uid).map_err(|odd| (State::Skipped, odd)),
+        Ok(_) => open_plain(home, uid),
         Err(why) if why.kind() == io::ErrorKind::NotFound => homeless("isn't there"),
-        Err(why) => Err((State::Skipped, format!("its home {}: {}", home.display(), reason(&why)))),
+        Err(why) => Err((of(&why), format!("its home {}: {}", home.display(), reason(&why)))),
     }
 }
 
+fn of(why: &io::Error) -> Odd {
+    if why.kind() == io::ErrorKind::PermissionDenied { Odd::Foreign } else { Odd::Unfit }
+}
+
 /// A plain file of one name, which its owner alone may write.
-fn open_plain(home: &Path, uid: u32) -> Result<Option<File>, String> {
+fn open_plain(home: &Path, uid: u32) -> Result<Option<File>, (Odd, String)> {
+    let failed = |why: io::Error| (of(&why), format!("{STATE}: {}", reason(&why)));
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(home.join(STATE), flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP) => return Err(format!("{STATE} is a symbolic link")),
-        Err(why) => return Err(format!("{STATE}: {}", reason(&why.into()))),
+        Err(Errno::LOOP) => return Err((Odd::Unfit, format!("{STATE} is a symbolic link"))),
+        Err(why) => return Err(failed(why.into())),
     };
-    let metadata = file.metadata().map_err(|why| reason(&why))?;
+    let metadata = file.metadata().map_err(failed)?;
     let odd = if !metadata.is_file() {
         "is no regular file"
     } else if metadata.uid() != uid {
-        "belongs to somebody else"
+        return Err((Odd::Foreign, format!("{STATE} belongs to somebody else")));
     } else if metadata.nlink() != 1 {
         "has another name elsewhere (a hard link)"
     } else if metadata.mode() & 0o022 != 0 {
@@ -258,7 +287,7 @@ fn open_plain(home: &Path, uid: u32) -> Result<Option<File>, String> {
     } else {
         return Ok(Some(file));
     };
-    Err(format!("{STATE} {odd}"))
+    Err((Odd::Unfit, format!("{STATE} {odd}")))
 }
 
 fn reason(why: &io::Error) -> String {
@@ -278,6 +307,27 @@ mod tests {
 
     fn own(home: &Path) -> Result<Option<File>, String> {
         open_state(home, rustix::process::geteuid().as_raw()).map_err(|(_, why)| why)
+    }
+
+    #[test]
+    fn a_service_without_a_shell_need_not_have_a_home_of_its_own() {
+        let account = |uid, shell: &str| Person {
+            name: "x".to_owned(),
+            uid,
+            gid: uid,
+            home: "/root".into(),
+            shell: shell.into(),
+        };
+        for (odd, uid, shell, natural) in [
+            (Odd::Foreign, 11, "/sbin/nologin", true),
+            (Odd::Homeless, 65534, "/usr/sbin/nologin", true),
+            (Odd::Unfit, 11, "/sbin/nologin", false),
+            (Odd::Foreign, 112, "/bin/bash", false),
+            (Odd::Foreign, 1000, "/sbin/nologin", false),
+            (Odd::Homeless, 0, "/bin/false", false),
+        ] {
+            assert_eq!(is_natural(odd, &account(uid, shell)), natural, "{odd:?} {uid} {shell}");
+        }
     }
 
     #[test]

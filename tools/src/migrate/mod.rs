@@ -156,7 +156,7 @@ fn undo(arguments: &Migrate, out: &mut Output) -> Result<(), Failure> {
 fn people(client: &Client, arguments: &Migrate, found: &[Found]) -> Result<Vec<Home>, Failure> {
     let import = arguments::Import::all(arguments.allow_weak);
     match arguments.from {
-        Module::GoogleAuthenticator => homes::all(client, &passwd::people(), &import, arguments.dry_run),
+        Module::GoogleAuthenticator => homes::all(client, &passwd::all(), &import, arguments.dry_run),
         Module::PamOath => {
             let mut files: Vec<PathBuf> =
                 found.iter().flat_map(|found| &found.stack.secrets).map(PathBuf::from).collect();
