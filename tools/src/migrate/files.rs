@@ -34,23 +34,44 @@ pub fn find(folder: &Path, module: Module) -> Result<Vec<Found>, Failure> {
     Ok(found)
 }
 
-/// The files that were replaced, by what was kept of them; and those of them that
-/// were edited since.
+/// Files that were replaced, by what was kept of them.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// Those that are as they were written.
+    pub found: Vec<Found>,
+    /// Those that were edited since.
+    pub edited: Vec<PathBuf>,
+    /// Those that are gone: their service was removed, and is not brought back.
+    pub gone: Vec<PathBuf>,
+}
+
+/// The files that were replaced: those of these names, or whatever was kept.
 ///
 /// # Errors
 /// When one can't be read.
-pub fn replaced(folder: &Path, module: Module) -> Result<(Vec<Found>, Vec<PathBuf>), Failure> {
-    let (mut found, mut edited) = (Vec::new(), Vec::new());
+pub fn replaced(folder: &Path, module: Module, names: Option<&[String]>) -> Result<Replaced, Failure> {
+    let mut replaced = Replaced::default();
+    let asked = |path: &Path| names.is_none_or(|names| names.contains(&name(path)));
     for kept in files(folder)? {
         let Some(path) = kept.to_str().and_then(|path| path.strip_suffix(BEFORE)).map(PathBuf::from) else { continue };
+        if !asked(&path) {
+            continue;
+        }
         let Some(stack) = translated_as(&kept, &path, module)? else { continue };
-        if read(&path)? == stack.text {
-            found.push(Found { path, stack });
+        if !path.exists() {
+            replaced.gone.push(path);
+        } else if read(&path)? == stack.text {
+            replaced.found.push(Found { path, stack });
         } else {
-            edited.push(path);
+            replaced.edited.push(path);
         }
     }
-    Ok((found, edited))
+    Ok(replaced)
+}
+
+/// A file's name in its folder.
+pub fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Puts the new texts in place, all of them or none, and keeps what was there.
@@ -123,7 +144,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// What editors and packages put aside; no service is called so.
 fn is_aside(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name(path);
     name.starts_with('.') || name.ends_with('~') || name.ends_with(BEFORE) || name.contains(".dpkg-")
 }
 
@@ -146,8 +167,7 @@ fn translated(path: &Path, module: Module) -> Result<Option<Stack>, Failure> {
 
 /// The text at `path`, translated as that of the file `named`.
 fn translated_as(path: &Path, named: &Path, module: Module) -> Result<Option<Stack>, Failure> {
-    let name = named.file_name().unwrap_or_default().to_string_lossy();
-    stack::translate(&name, &read(path)?, module).map_err(|why| {
+    stack::translate(&name(named), &read(path)?, module).map_err(|why| {
         Failure::no(format!("{}, {why}", path.display()))
             .hint("nothing was changed; see pam_oathgate(8) for the options")
     })
@@ -193,16 +213,28 @@ mod tests {
         assert_eq!(fs::metadata(folder.path().join("su")).unwrap().mode() & 0o777, 0o640);
         assert_eq!(read(&folder.path().join("su.before-oathgate")).unwrap(), THEIRS);
         assert!(find(folder.path(), module).unwrap().is_empty(), "what is kept is no stack");
-        put_back(&replaced(folder.path(), module).unwrap().0).unwrap();
+        put_back(&replaced(folder.path(), module, None).unwrap().found).unwrap();
         assert_eq!(texts(folder.path()), before);
     }
 
     #[test]
     fn what_was_changed_since_is_not_put_back() {
         let folder = folder(&[("su", "auth required pam_oathgate.so\n"), ("su.before-oathgate", THEIRS)]);
-        let (found, edited) = replaced(folder.path(), Module::GoogleAuthenticator).unwrap();
-        assert_eq!((found.len(), edited), (0, vec![folder.path().join("su")]));
-        assert!(replaced(folder.path(), Module::PamOath).unwrap().1.is_empty(), "another module's");
+        let since = replaced(folder.path(), Module::GoogleAuthenticator, None).unwrap();
+        assert_eq!((since.found.len(), since.edited), (0, vec![folder.path().join("su")]));
+        assert!(replaced(folder.path(), Module::PamOath, None).unwrap().edited.is_empty(), "another module's");
+    }
+
+    #[test]
+    fn a_service_that_was_purged_stops_nobody_else() {
+        let folder =
+            folder(&[("su", OURS), ("su.before-oathgate", THEIRS), ("login", OURS), ("login.before-oathgate", THEIRS)]);
+        fs::remove_file(folder.path().join("login")).unwrap();
+        let since = replaced(folder.path(), Module::GoogleAuthenticator, None).unwrap();
+        assert_eq!((since.edited.len(), &since.gone), (0, &vec![folder.path().join("login")]));
+        put_back(&since.found).unwrap();
+        assert_eq!(read(&folder.path().join("su")).unwrap(), THEIRS);
+        assert!(!folder.path().join("login").exists(), "it is not brought back");
     }
 
     #[test]

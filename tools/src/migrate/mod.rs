@@ -21,7 +21,7 @@ use crate::convert::{arguments, users_file};
 use crate::error::Failure;
 use crate::output::Output;
 use crate::passwd;
-use files::Found;
+use files::{Found, Replaced};
 use trial::Trial;
 
 /// Where accounts come from (nsswitch.conf(5)).
@@ -36,8 +36,8 @@ const MODULES: [&str; 5] = ["/usr/lib/security", "/usr/lib64/security", "/lib/se
 #[command(after_help = "\
 Nothing is changed if anything is not understood. What was there is kept beside each stack as
 NAME.before-oathgate. Keep a root shell open, and log in from a second terminal before you close it.
-A trial ends after its time, and with a reboot where systemd runs: the stacks are as before, what was
-imported stays. A stack that was edited meanwhile is left as it is.
+A trial ends after its time, and with a reboot where systemd runs: the stacks that it replaced are as
+before, what was imported stays. A stack that was edited or removed meanwhile is left as it is.
 
 Examples:
   sudo oathgate migrate google-authenticator --dry-run   what would become of stacks and people
@@ -56,7 +56,7 @@ pub struct Migrate {
     /// End a trial: the stacks stay as they are
     #[arg(long, conflicts_with_all = ["dry_run", "trial"])]
     pub confirm: bool,
-    /// Put the stacks back; what was imported stays
+    /// Put the stacks back, while a trial runs those that it replaced; what was imported stays
     #[arg(long, conflicts_with_all = ["dry_run", "trial", "confirm"])]
     pub undo: bool,
     /// The folder of the stacks
@@ -119,7 +119,7 @@ pub fn run<'a>(
 
 fn replace(arguments: &Migrate, found: &[Found], trial: Option<u64>) -> Result<(), Failure> {
     let folder = &arguments.pam_dir;
-    trial.map(|seconds| trial::begin(folder, arguments.from, seconds)).transpose()?;
+    trial.map(|seconds| trial::begin(folder, arguments.from, found, seconds)).transpose()?;
     files::replace(found).inspect_err(|_| {
         // What is left of it finds nothing to put back.
         let _ = Trial::running(folder).map(|trial| trial.map(Trial::over));
@@ -135,7 +135,8 @@ fn confirm(arguments: &Migrate, out: &mut Output) -> Result<(), Failure> {
 
 fn undo(arguments: &Migrate, out: &mut Output) -> Result<(), Failure> {
     let trial = Trial::running(&arguments.pam_dir)?.filter(|trial| trial.module() == arguments.from);
-    let (found, edited) = files::replaced(&arguments.pam_dir, arguments.from)?;
+    let names = trial.as_ref().and_then(Trial::names);
+    let Replaced { found, edited, gone } = files::replaced(&arguments.pam_dir, arguments.from, names)?;
     if let Some(path) = edited.first() {
         let kept = files::before(path);
         return Err(Failure::no(format!("{} was changed since; nothing was put back", path.display()))
@@ -143,6 +144,9 @@ fn undo(arguments: &Migrate, out: &mut Output) -> Result<(), Failure> {
     }
     files::put_back(&found)?;
     trial.map(Trial::over).transpose()?;
+    for path in &gone {
+        out.line(format!("{} is gone, and is left so", escape(&path.display().to_string())))?;
+    }
     if found.is_empty() {
         return Err(Failure::no(format!("no stack in {} was migrated from it", arguments.pam_dir.display())));
     }

@@ -21,13 +21,15 @@ use rustix::process::setsid;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
-use super::files::{self, Found};
+use super::files::{self, Found, Replaced};
 use super::stack::Module;
 use crate::clock;
 use crate::error::Failure;
 
 /// The marker; no service is called so.
 const MARKER: &str = ".oathgate-trial";
+/// The longest marker that is read, in bytes: the names of all stacks of a host.
+const MAX_MARKER: u64 = 1024 * 1024;
 /// The longest trial, in seconds.
 const LONGEST: u64 = 24 * 3600;
 /// systemd is the one to ask where this is (sd_booted(3)).
@@ -55,6 +57,9 @@ struct Marker {
     module: Module,
     id: String,
     boot: String,
+    /// The names of the stacks it replaces. Earlier versions wrote none: then it is all that was kept.
+    #[serde(default)]
+    names: Option<Vec<String>>,
 }
 
 /// A trial whose marker we have locked.
@@ -86,7 +91,7 @@ impl Trial {
         let (ours, there) = (file.metadata()?, fs::symlink_metadata(path));
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
             let mut text = String::new();
-            (&mut file).take(1024).read_to_string(&mut text)?;
+            (&mut file).take(MAX_MARKER).read_to_string(&mut text)?;
             let marker = serde_json::from_str(&text)?;
             return Ok(Some(Self { path: path.to_owned(), marker, _locked: file }));
         }
@@ -96,6 +101,11 @@ impl Trial {
     /// From which module.
     pub fn module(&self) -> Module {
         self.marker.module
+    }
+
+    /// The names of the stacks it replaced; what an earlier trial left is not its business.
+    pub fn names(&self) -> Option<&[String]> {
+        self.marker.names.as_deref()
     }
 
     /// Ends it, whatever became of the stacks.
@@ -124,9 +134,10 @@ pub fn seconds(text: &str) -> Result<u64, Failure> {
 ///
 /// # Errors
 /// When one runs already, or nobody could end it; then there is none.
-pub fn begin(folder: &Path, module: Module, seconds: u64) -> Result<(), Failure> {
+pub fn begin(folder: &Path, module: Module, found: &[Found], seconds: u64) -> Result<(), Failure> {
     let failed = |why: io::Error| Failure::undecided(format!("{}: {why}; no stack was changed", folder.display()));
-    let marker = Marker { module, id: id().map_err(failed)?, boot: boot().map_err(failed)? };
+    let names = Some(found.iter().map(|one| files::name(&one.path)).collect());
+    let marker = Marker { module, id: id().map_err(failed)?, boot: boot().map_err(failed)?, names };
     let path = folder.join(MARKER);
     write(&path, &marker).map_err(failed)?;
     let armed = if timer(folder, &marker.id, seconds) { Ok(()) } else { child(folder, &marker.id, seconds) };
@@ -225,10 +236,52 @@ fn ended(arguments: &TrialEnd) -> Result<Vec<String>, Failure> {
     if !is_over {
         return Ok(vec![]);
     }
-    let (found, edited) = files::replaced(folder, trial.module())?;
+    let Replaced { found, edited, gone } = files::replaced(folder, trial.module(), trial.names())?;
     files::put_back(&found)?;
     trial.over()?;
-    let back = |one: &Found| format!("the trial was not confirmed; put back {}", one.path.display());
-    let left = |path: &PathBuf| format!("the trial was not confirmed; {} was edited and is left", path.display());
-    Ok(found.iter().map(back).chain(edited.iter().map(left)).collect())
+    let said = |what: String| format!("the trial was not confirmed; {what}");
+    let back = found.iter().map(|one| said(format!("put back {}", one.path.display())));
+    let left = edited.iter().map(|path| said(format!("{} was edited and is left", path.display())));
+    let none = gone.iter().map(|path| said(format!("{} is gone and is left so", path.display())));
+    Ok(back.chain(left).chain(none).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THEIRS: &str = "auth required pam_google_authenticator.so\n";
+    const OURS: &str = "auth required pam_oathgate.so\n";
+
+    /// Two stacks that were replaced, `old` before this trial; and what is left of them when it has ended.
+    fn after(names: &str) -> [String; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["old", "new"] {
+            fs::write(folder.path().join(name), OURS).unwrap();
+            fs::write(files::before(&folder.path().join(name)), THEIRS).unwrap();
+        }
+        let marker = format!(r#"{{"module":"google-authenticator","id":"1","boot":"2"{names}}}"#);
+        fs::write(folder.path().join(MARKER), marker).unwrap();
+        let arguments = TrialEnd { pam_dir: folder.path().to_owned(), id: Some("1".to_owned()), after: None };
+        ended(&arguments).unwrap();
+        assert!(!folder.path().join(MARKER).exists());
+        ["old", "new"].map(|name| fs::read_to_string(folder.path().join(name)).unwrap())
+    }
+
+    #[test]
+    fn what_was_confirmed_before_stays() {
+        assert_eq!(after(r#","names":["new"]"#), [OURS, THEIRS]);
+        assert_eq!(after(r#","names":[]"#), [OURS, OURS]);
+        assert_eq!(after(""), [THEIRS, THEIRS], "a marker of an earlier version");
+    }
+
+    #[test]
+    fn a_marker_holds_the_names_of_many_stacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..1000).map(|number| format!("service{number}")).collect();
+        let marker =
+            Marker { module: Module::PamOath, id: String::new(), boot: String::new(), names: Some(names.clone()) };
+        write(&folder.path().join(MARKER), &marker).unwrap();
+        assert_eq!(Trial::running(folder.path()).unwrap().unwrap().names(), Some(&names[..]));
+    }
 }
