@@ -3,8 +3,9 @@
 //! BASH_ENV never meets the gate. Nor does one that may have a tun device.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Failure;
 use crate::sshd::config::Written;
@@ -13,14 +14,31 @@ use crate::sshd::{self, Effective, Server};
 /// Refuses where clients may set more than a locale at logins of `user`: by
 /// what sshd itself says, where it tells us, and by the settings at `path`,
 /// whose `Match` blocks may hold for an address from which nobody asked it.
+/// A warning where not all of these can be read.
 ///
 /// # Errors
 /// When clients may set more.
-pub fn check(path: &Path, user: &str) -> Result<(), Failure> {
+pub fn check(path: &Path, user: &str) -> Result<Option<String>, Failure> {
     let server = Server { config: path.to_owned(), ..Server::default() };
     // As a rule only root can ask it; then what is written has to do.
     let effective = sshd::effective(&server, user, IpAddr::V4(Ipv4Addr::LOCALHOST)).ok();
-    judge(effective.as_ref(), &Written::read(path), user)
+    let written = Written::read(path);
+    judge(effective.as_ref(), &written, user)?;
+    Ok(unread(&written, user))
+}
+
+/// What is hidden from us may say anything: sshd, asked by us, can't read it either.
+fn unread(written: &Written, user: &str) -> Option<String> {
+    let gone = |path: &&PathBuf| path.symlink_metadata().is_err_and(|why| why.kind() == ErrorKind::NotFound);
+    let hidden = written.unread.iter().filter(|path| !gone(path));
+    let hidden: Vec<String> = hidden.map(|path| path.display().to_string()).collect();
+    (!hidden.is_empty()).then(|| {
+        format!(
+            "You may not read {}: if AcceptEnv, PermitUserEnvironment or PermitTunnel allows too much there, \
+             the code can be bypassed. Have root look: sudo oathgate doctor ssh {user}",
+            hidden.join(", ")
+        )
+    })
 }
 
 fn judge(effective: Option<&Effective>, written: &Written, user: &str) -> Result<(), Failure> {
@@ -135,6 +153,21 @@ mod tests {
         std::fs::write(path("d/not"), "AcceptEnv NOT\n").unwrap();
         let failure = judge(None, &written(), "ann").unwrap_err();
         assert!(failure.what.contains("takes BAR, FOO, OWN from"), "{failure:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let place = folder.path().display();
+        std::fs::write(path("sshd_config"), format!("Include {place}/gone\nInclude {place}/hidden\n")).unwrap();
+        assert_eq!(unread(&Written::read(&path("sshd_config")), "ann"), None, "what isn't there hides nothing");
+        assert_eq!(unread(&Written::read(Path::new("/nonexistent/sshd_config")), "ann"), None);
+        // Not to be read as a file, by nobody.
+        std::fs::create_dir(path("hidden")).unwrap();
+        let warning = unread(&Written::read(&path("sshd_config")), "ann").unwrap();
+        assert!(warning.contains(&path("hidden").display().to_string()), "{warning}");
+        assert!(warning.ends_with("sudo oathgate doctor ssh ann"), "{warning}");
     }
 
     #[test]

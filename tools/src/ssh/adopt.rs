@@ -30,9 +30,9 @@ pub fn adopt(reach: &Reach, arguments: &SshAdopt, person: &dyn Person, out: &mut
         return Err(Failure::usage(format!("the store of {} is theirs", desk.person.name))
             .hint(format!("run it as them: sudo -u {} oathgate --user-store ssh adopt", desk.person.name)));
     }
-    let gate = desk.gate(&arguments.change)?;
+    let (gate, hidden) = desk.gate(&arguments.change)?;
     let edited = edit(&desk.keys.bytes, |line| OldLine::of(line).map(|old| old.rewritten(&gate)).transpose())?;
-    let plan = Plan { desk: &desk, gate: &gate, change: &arguments.change, person };
+    let plan = Plan { desk: &desk, gate: &gate, change: &arguments.change, hidden, person };
     if edited.changes.is_empty() {
         return Err(Failure::no(format!("{} has no line with a secret in its command", desk.path.display()))
             .hint("for a key without a code: oathgate ssh install"));

@@ -19,12 +19,12 @@ use crate::terminal::Person;
 pub fn install(reach: &Reach, arguments: &SshInstall, person: &dyn Person, out: &mut Output) -> Result<(), Failure> {
     let wanted = key(&arguments.key)?;
     let desk = Desk::open(reach, &arguments.file)?;
-    let gate = desk.gate(&arguments.change)?;
+    let (gate, hidden) = desk.gate(&arguments.change)?;
     if let Some(key) = wanted.filter(|key| lines(&desk.keys.bytes).all(|line| line.key != *key)) {
         return Err(desk.no_line(key));
     }
     let edited = gated(&desk, &gate, |key| wanted.is_none_or(|wanted| wanted == key))?;
-    let plan = Plan { desk: &desk, gate: &gate, change: &arguments.change, person };
+    let plan = Plan { desk: &desk, gate: &gate, change: &arguments.change, hidden, person };
     let rest = Rest { warnings: plan.warnings(&edited), undo: Some(desk.command("remove", &named(&arguments.key))) };
     if edited.changes.is_empty() || arguments.file.dry_run {
         return plan.nothing_done(&edited, rest, out);

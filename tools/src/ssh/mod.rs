@@ -91,15 +91,15 @@ impl<'a> Desk<'a> {
         Ok(Self { reach, arguments, person, path, keys })
     }
 
-    /// The gate for the lines here.
-    fn gate(&self, change: &SshChange) -> Result<Gate, Failure> {
+    /// The gate for the lines here; and a warning where sshd's settings are hidden.
+    fn gate(&self, change: &SshChange) -> Result<(Gate, Option<String>), Failure> {
         if let Some(socket) = &self.reach.socket {
             return Err(Failure::usage(format!("the line can't name the socket {}", socket.display()))
                 .hint("ssh-otp asks the system's verifier, or with --user-store your own"));
         }
-        accept_env::check(Path::new(SSHD_CONFIG), &self.person.name)?;
+        let hidden = accept_env::check(Path::new(SSHD_CONFIG), &self.person.name)?;
         let forwardings = change.allow_forwarding.clone();
-        Ok(Gate { program: program()?, user_store: self.reach.user_store, forwardings })
+        Ok((Gate { program: program()?, user_store: self.reach.user_store, forwardings }, hidden))
     }
 
     /// Writes what was edited, after a copy of `backup`. `None` where nothing

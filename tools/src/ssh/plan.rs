@@ -24,6 +24,8 @@ pub struct Plan<'a> {
     pub gate: &'a Gate,
     /// How.
     pub change: &'a SshChange,
+    /// A warning that sshd's settings could not all be read.
+    pub hidden: Option<String>,
     /// Whom to ask.
     pub person: &'a dyn Person,
 }
@@ -49,6 +51,7 @@ impl Plan<'_> {
             );
         }
         warnings.extend(self.second_way_in(edited));
+        warnings.extend(self.hidden.clone());
         warnings
     }
 

@@ -2,7 +2,7 @@
 //! line to change. What holds, sshd itself says: see [`super::effective`].
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::pattern::matches;
@@ -38,7 +38,7 @@ impl Setting {
 #[derive(Debug, Default)]
 pub struct Written {
     settings: Vec<Setting>,
-    /// Files that could not be read.
+    /// Files and folders that could not be read.
     pub unread: Vec<PathBuf>,
     file: PathBuf,
 }
@@ -59,9 +59,26 @@ impl Written {
             }
             let Some((keyword, words)) = setting(line) else { continue };
             if keyword == "include" {
-                words.iter().flat_map(|word| included(word)).for_each(|path| self.add(&path, depth + 1));
+                words.iter().for_each(|word| self.include(word, depth + 1));
             }
             self.settings.push(Setting { place: format!("{}:{number}", path.display()), keyword, words });
+        }
+    }
+
+    /// The files that a word of `Include` stands for, in sshd's order.
+    fn include(&mut self, word: &str, depth: usize) {
+        let path = Path::new(BASE).join(word);
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+            return;
+        };
+        if !name.contains(['*', '?']) {
+            return self.add(&path, depth);
+        }
+        match fitting(folder, name) {
+            Ok(paths) => paths.iter().for_each(|path| self.add(path, depth)),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            // sshd that somebody else than root runs passes over it without a word.
+            Err(_) => self.unread.push(folder.to_owned()),
         }
     }
 
@@ -96,23 +113,16 @@ fn setting(line: &str) -> Option<(String, Vec<String>)> {
     Some((keyword, words.map(str::to_owned).collect()))
 }
 
-/// The files that a word of `Include` stands for, in sshd's order.
-fn included(word: &str) -> Vec<PathBuf> {
-    let path = Path::new(BASE).join(word);
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
-        return vec![];
-    };
-    if !name.contains(['*', '?']) {
-        return vec![path];
-    }
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+/// The files in `folder` whose names fit.
+fn fitting(folder: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.filter_map(Result::ok);
     let fits = |path: &PathBuf| {
         let entry = path.file_name().and_then(|name| name.to_str());
         entry.is_some_and(|entry| !entry.starts_with('.') && matches(name, entry))
     };
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(fits).collect();
     found.sort();
-    found
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -142,6 +152,16 @@ mod tests {
         );
         assert_eq!(written.place("usepam"), path("sshd_config").display().to_string());
         assert_eq!(written.unread, [path("gone")]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_unread() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("plain"), "").unwrap();
+        let place = folder.path().display();
+        std::fs::write(path("sshd_config"), format!("Include {place}/gone/*.conf {place}/plain/*.conf\n")).unwrap();
+        assert_eq!(Written::read(&path("sshd_config")).unread, [path("plain")]);
     }
 
     #[test]
