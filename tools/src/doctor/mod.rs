@@ -3,7 +3,7 @@
 
 mod finding;
 pub mod luks;
-mod pam;
+pub mod pam;
 pub mod ssh;
 
 use std::process::{Command, Output as Finished};

@@ -1,11 +1,13 @@
 //! The files of /etc/pam.d: read, replaced and put back.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::stack::{self, Module, Stack};
+use crate::doctor::pam::stack::Stack as Services;
 use crate::error::Failure;
 
 /// Stands behind the name of what was there before. No service is called so.
@@ -27,11 +29,28 @@ pub struct Found {
 /// # Errors
 /// When one is not understood, or can't be read.
 pub fn find(folder: &Path, module: Module) -> Result<Vec<Found>, Failure> {
-    let mut found = Vec::new();
-    for path in files(folder)?.into_iter().filter(|path| !is_aside(path)) {
-        found.extend(translated(&path, module)?.map(|stack| Found { path, stack }));
+    let stacks: Vec<PathBuf> = files(folder)?.into_iter().filter(|path| !is_aside(path)).collect();
+    let (asked, mut found) = (asked_by_sshd(folder, &stacks), Vec::new());
+    for path in stacks {
+        let sshd = asked.contains(&path);
+        found.extend(translated(&path, module, sshd)?.map(|stack| Found { path, stack }));
     }
     Ok(found)
+}
+
+/// Those of the stacks by which sshd asks: its own, what these include, and what distributions include there.
+fn asked_by_sshd(folder: &Path, stacks: &[PathBuf]) -> HashSet<PathBuf> {
+    let own = stacks.iter().map(|path| name(path)).filter(|name| name.starts_with("sshd"));
+    let reached = own.flat_map(|service| Services::in_folder(folder, &service).files);
+    let reached: HashSet<PathBuf> = reached.map(|path| same(&path)).collect();
+    let usual = |path: &Path| ["sshd", "common-"].iter().any(|start| name(path).starts_with(start));
+    let is = |path: &&PathBuf| usual(path) || name(path).ends_with("-auth") || reached.contains(&same(path));
+    stacks.iter().filter(is).cloned().collect()
+}
+
+/// A file by one name, whatever way led to it.
+fn same(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Files that were replaced, by what was kept of them.
@@ -57,13 +76,17 @@ pub fn replaced(folder: &Path, module: Module, names: Option<&[String]>) -> Resu
         if !asked(&path) {
             continue;
         }
-        let Some(stack) = translated_as(&kept, &path, module)? else { continue };
+        // Whether sshd asked by it then, nobody knows any more.
+        let Some(stack) = translated_as(&kept, module, false)? else { continue };
         if !path.exists() {
             replaced.gone.push(path);
-        } else if read(&path)? == stack.text {
-            replaced.found.push(Found { path, stack });
-        } else {
-            replaced.edited.push(path);
+            continue;
+        }
+        let text = read(&path)?;
+        let for_sshd = translated_as(&kept, module, true)?.filter(|stack| stack.text == text);
+        match for_sshd.or(Some(stack).filter(|stack| stack.text == text)) {
+            Some(stack) => replaced.found.push(Found { path, stack }),
+            None => replaced.edited.push(path),
         }
     }
     Ok(replaced)
@@ -156,8 +179,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(paths)
 }
 
-fn translated(path: &Path, module: Module) -> Result<Option<Stack>, Failure> {
-    let stack = translated_as(path, path, module)?;
+fn translated(path: &Path, module: Module, sshd: bool) -> Result<Option<Stack>, Failure> {
+    let stack = translated_as(path, module, sshd)?;
     if stack.is_some() && path.is_symlink() {
         return Err(Failure::no(format!("{}: a symbolic link; nothing was changed", path.display()))
             .hint("another program writes it (authselect, a package); tell that one"));
@@ -165,9 +188,9 @@ fn translated(path: &Path, module: Module) -> Result<Option<Stack>, Failure> {
     Ok(stack)
 }
 
-/// The text at `path`, translated as that of the file `named`.
-fn translated_as(path: &Path, named: &Path, module: Module) -> Result<Option<Stack>, Failure> {
-    stack::translate(&name(named), &read(path)?, module).map_err(|why| {
+/// The text at `path`, translated.
+fn translated_as(path: &Path, module: Module, sshd: bool) -> Result<Option<Stack>, Failure> {
+    stack::translate(&read(path)?, module, sshd).map_err(|why| {
         Failure::no(format!("{}, {why}", path.display()))
             .hint("nothing was changed; see pam_oathgate(8) for the options")
     })
@@ -235,6 +258,28 @@ mod tests {
         put_back(&since.found).unwrap();
         assert_eq!(read(&folder.path().join("su")).unwrap(), THEIRS);
         assert!(!folder.path().join("login").exists(), "it is not brought back");
+    }
+
+    #[test]
+    fn whatever_sshd_includes_is_sshds() {
+        let folder = folder(&[
+            ("sshd", "@include second-factor\nauth include outer\n"),
+            ("outer", "auth substack inner # a comment\n"),
+            ("second-factor", THEIRS),
+            ("inner", THEIRS),
+            ("sudo", "@include cron\n"),
+            ("cron", THEIRS),
+        ]);
+        let module = Module::GoogleAuthenticator;
+        let found = find(folder.path(), module).unwrap();
+        let open = |found: &Found| (name(&found.path), found.stack.text.contains("require_publickey=no"));
+        let expected = [("cron", false), ("inner", true), ("second-factor", true)];
+        let open: Vec<_> = found.iter().map(open).collect();
+        assert_eq!(open, expected.map(|(name, open)| (name.to_owned(), open)));
+        replace(&found).unwrap();
+        // What includes them may be another by then.
+        fs::remove_file(folder.path().join("sshd")).unwrap();
+        assert_eq!(replaced(folder.path(), module, None).unwrap().found.len(), 3);
     }
 
     #[test]

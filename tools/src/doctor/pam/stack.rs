@@ -102,6 +102,8 @@ pub struct Stack {
     pub entries: Vec<Entry>,
     /// What could not be read or understood, and why.
     pub unseen: Vec<String>,
+    /// Its file, and those that are included.
+    pub files: Vec<PathBuf>,
     includes: usize,
 }
 
@@ -112,6 +114,12 @@ impl Stack {
     /// Reads this host's `service`.
     pub fn of_service(service: &str) -> Self {
         Self::read(service, &find)
+    }
+
+    /// Reads `service` where the host's own stacks are in `folder`.
+    pub fn in_folder(folder: &Path, service: &str) -> Self {
+        let [_, vendors] = FOLDERS.map(Path::new);
+        Self::read(service, &|name| find_in(&[folder, vendors], name))
     }
 
     /// Reads `service` from wherever `find` finds it, and what it includes.
@@ -143,6 +151,7 @@ impl Stack {
     }
 
     fn add(&mut self, (path, text): &(PathBuf, String), level: usize, depth: usize, find: Find<'_>) {
+        self.files.push(path.clone());
         for (number, line) in joined(text) {
             if self.entries.len() >= MAX_LINES {
                 return self.unseen.push(format!("{}: too many lines", path.display()));
@@ -190,9 +199,13 @@ impl Stack {
 }
 
 fn find(name: &str) -> std::io::Result<(PathBuf, String)> {
+    find_in(&FOLDERS.map(Path::new), name)
+}
+
+fn find_in(folders: &[&Path], name: &str) -> std::io::Result<(PathBuf, String)> {
     let mut last = std::io::Error::from(ErrorKind::NotFound);
-    for folder in FOLDERS {
-        let path = Path::new(folder).join(name);
+    for folder in folders {
+        let path = folder.join(name);
         match read(&path) {
             Ok(text) => return Ok((path, text)),
             Err(error) if error.kind() == ErrorKind::NotFound => last = error,

@@ -20,11 +20,11 @@ pub struct Stack {
     pub notes: Vec<String>,
 }
 
-/// The file `name` with the text `text`, if `module` is in it.
+/// The file with the text `text`, if `module` is in it; whether `sshd` asks by it.
 ///
 /// # Errors
 /// The line that is not understood, and why.
-pub fn translate(name: &str, text: &str, module: Module) -> Result<Option<Stack>, String> {
+pub fn translate(text: &str, module: Module, sshd: bool) -> Result<Option<Stack>, String> {
     let mut stack = Stack { text: String::with_capacity(text.len()), ..Stack::default() };
     let (mut any, mut joined) = (false, false);
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
@@ -42,7 +42,7 @@ pub fn translate(name: &str, text: &str, module: Module) -> Result<Option<Stack>
             }
             Some(place) => {
                 any = true;
-                replace(line, &place, module, is_for_sshd(name), &mut stack).map_err(at)?;
+                replace(line, &place, module, sshd, &mut stack).map_err(at)?;
             }
         }
         joined = continues;
@@ -102,11 +102,6 @@ fn replace(line: &str, place: &Place, module: Module, sshd: bool, stack: &mut St
     Ok(())
 }
 
-/// Whether sshd asks by this file, itself or by including it.
-fn is_for_sshd(name: &str) -> bool {
-    name.starts_with("sshd") || name.starts_with("common-") || name.ends_with("-auth")
-}
-
 /// The words of a line with their places; what stands in brackets is one (pam.conf(5)).
 fn words(line: &str) -> Vec<(usize, &str)> {
     let (mut words, mut place) = (Vec::new(), 0);
@@ -129,7 +124,7 @@ mod tests {
     use super::*;
 
     fn text(module: Module, text: &str) -> Result<String, String> {
-        translate("su", text, module).map(|stack| stack.map(|stack| stack.text).unwrap_or_default())
+        translate(text, module, false).map(|stack| stack.map(|stack| stack.text).unwrap_or_default())
     }
 
     #[test]
@@ -205,7 +200,7 @@ mod tests {
     #[test]
     fn sshd_goes_on_without_keys_and_files_are_named() {
         let line = "auth required pam_oath.so usersfile=/etc/users.oath window=9\n";
-        let stack = translate("sshd", line, PamOath).unwrap().unwrap();
+        let stack = translate(line, PamOath, true).unwrap().unwrap();
         assert_eq!(stack.text, "auth required pam_oathgate.so window=9 require_publickey=no\n");
         assert_eq!((stack.secrets, stack.notes.len(), stack.nullok), (vec!["/etc/users.oath".to_owned()], 2, false));
     }
