@@ -127,10 +127,16 @@ pub fn status(client: &Client, owned: &Owned, out: &mut Output) -> Result<(), Fa
     for row in &owners {
         out.line(format!("{}: {} of {} left", escape(&row.owner), row.scratch_left, row.scratch_made))?;
         if row.scratch_left < 3 {
-            out.line(format!("Make new ones: {} scratch new {}", client.call, escape(&account)))?;
+            out.line(format!("Make new ones: {}", make_new(client, &account, &row.owner)))?;
         }
     }
     Ok(())
+}
+
+/// The command; whoever bears the account's name need not be named twice.
+fn make_new(client: &Client, account: &str, owner: &str) -> String {
+    let person = if owner == account { String::new() } else { format!(" --owner {}", escape(owner)) };
+    format!("{} scratch new {}{person}", client.call, escape(account))
 }
 
 fn left(row: &otp_wire::message::OwnerRow) -> Left<'_> {
@@ -143,7 +149,7 @@ mod tests {
     use crate::cli::Json;
     use crate::error::Exit;
     use crate::output::Style;
-    use crate::testing::{Script, Typist};
+    use crate::testing::{Script, Typist, owner};
 
     fn adding(typist: &Typist, script: &Script) -> Result<(), Failure> {
         let arguments = ScratchAdd { from: None, account: None, owner: None, json: Json::default() };
@@ -162,6 +168,21 @@ mod tests {
             assert_eq!(adding(&Typist::of(typed), &script).unwrap_err().exit, exit);
             assert!(script.asked().is_empty());
         }
+    }
+
+    #[test]
+    fn new_codes_are_made_for_the_person_whose_are_few() {
+        let mut rows = [owner(), owner()];
+        rows[0].owner = "ann".to_owned();
+        rows.iter_mut().for_each(|row| row.scratch_left = 2);
+        let (script, typist) = (Script::of([Outcome::Listing(rows.to_vec())]), Typist::default());
+        let arguments = Owned { account: Some("alice".parse().unwrap()), owner: None, json: Json::default() };
+        let mut text = Vec::new();
+        let client = Client::of(&script, &typist);
+        status(&client, &arguments, &mut Output::to(&mut text, Style::default())).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("scratch new alice --owner ann\n"), "{text}");
+        assert!(text.contains("scratch new alice\n"), "{text}");
     }
 
     #[test]

@@ -90,9 +90,18 @@ pub struct Facts<'a> {
     pub uid: u32,
     /// Where `ssh install` looks where it is not told.
     pub usual_file: &'a str,
+    /// Whose file it is, where that isn't whoever asks.
+    pub account: Option<&'a str>,
 }
 
 impl Facts<'_> {
+    /// What gives a line of `key` in `file` a gate.
+    fn install(&self, key: Fingerprint, file: &str) -> String {
+        let account = self.account.map_or_else(String::new, |account| format!(" --account {account}"));
+        let file = if file == self.usual_file { String::new() } else { format!(" --file {file}") };
+        format!("oathgate ssh install {key}{account}{file}")
+    }
+
     fn forwarding(&self) -> bool {
         let on = |keyword| !self.settings.is_off(keyword);
         self.settings.value("disableforwarding") != "yes"
@@ -152,8 +161,7 @@ fn open(line: &Line, options: &Options, index: usize, lines: &[Line], facts: &Fa
     };
     let finding = finding.at(&line.place);
     Some(match (&options.command, line.key) {
-        (None, Some(key)) if line.file == facts.usual_file => finding.run(format!("oathgate ssh install {key}")),
-        (None, Some(key)) => finding.run(format!("oathgate ssh install {key} --file {}", line.file)),
+        (None, Some(key)) => finding.run(facts.install(key, &line.file)),
         _ => finding.change("restrict,pty,command=\"exec /usr/bin/ssh-otp --key SHA256:… -- COMMAND\""),
     })
 }

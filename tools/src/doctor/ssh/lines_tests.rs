@@ -34,7 +34,15 @@ fn judged(text: &str, changed: &str, rc: bool, ssh_otp: Seen) -> Vec<Finding> {
     let programs = HashMap::from([("/usr/bin/ssh-otp".to_owned(), ssh_otp)]);
     judge(
         &lines("/k", text),
-        &Facts { settings: &settings, root: true, rc, programs: &programs, uid: 1000, usual_file: "/usual" },
+        &Facts {
+            settings: &settings,
+            root: true,
+            rc,
+            programs: &programs,
+            uid: 1000,
+            usual_file: "/usual",
+            account: None,
+        },
     )
 }
 
@@ -143,14 +151,24 @@ fn root_may_be_left_forced_commands_only() {
 
 #[test]
 fn the_usual_file_need_not_be_named() {
-    let run = |file: &str| {
+    let run_for = |file: &str, account| {
         let settings = settings("");
         let programs = HashMap::new();
-        let facts =
-            Facts { settings: &settings, root: false, rc: false, programs: &programs, uid: 1, usual_file: "/usual" };
+        let facts = Facts {
+            settings: &settings,
+            root: false,
+            rc: false,
+            programs: &programs,
+            uid: 1,
+            usual_file: "/usual",
+            account,
+        };
         judge(&lines(file, KEY), &facts).remove(0).run
     };
+    let run = |file| run_for(file, None);
     let install = format!("oathgate ssh install {}", fingerprint());
     assert_eq!(run("/usual"), Some(install.clone()));
     assert_eq!(run("/other"), Some(format!("{install} --file /other")));
+    assert_eq!(run_for("/usual", Some("alice")), Some(format!("{install} --account alice")));
+    assert_eq!(run_for("/other", Some("alice")), Some(format!("{install} --account alice --file /other")));
 }

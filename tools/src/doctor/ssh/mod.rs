@@ -41,10 +41,12 @@ pub fn run(arguments: &DoctorSsh, out: &mut Output) -> Result<(), Failure> {
     let server = Server { program: arguments.sshd.clone(), config: arguments.config.clone() };
     let settings = sshd::effective(&server, &person.name, arguments.address.unwrap_or(OUTSIDE))?;
     let service = service(&settings, &server.program);
-    let host = Host { settings, written: Written::read(&server.config), stack: Stack::of_service(&service), service };
+    let (written, stack) = (Written::read(&server.config), Stack::of_service(&service));
+    let own = Person::caller().is_ok_and(|caller| caller.uid == person.uid);
+    let host = Host { settings, written, stack, service, own };
     let seen = Home::look(&person, &host.settings)?;
     let mut findings = judge(&person, &host, &seen);
-    findings.extend(elsewhere(&host.written, arguments.address));
+    findings.extend(elsewhere(&host.written, arguments.address, host.another(&person)));
     if findings.is_empty() {
         let line = format!("each way in to {} that sshd offers asks for a code", person.name);
         findings.push(Finding::new(State::Good, line));
@@ -74,6 +76,15 @@ struct Host {
     written: Written,
     stack: Stack,
     service: String,
+    /// Whether people ask about themselves.
+    own: bool,
+}
+
+impl Host {
+    /// The account to name in commands.
+    fn another<'a>(&self, person: &'a Person) -> Option<&'a str> {
+        (!self.own).then_some(person.name.as_str())
+    }
 }
 
 /// What was seen with the person's rights.
@@ -155,6 +166,7 @@ fn judge(person: &Person, host: &Host, home: &Home) -> Vec<Finding> {
             rc: home.rc != Seen::Missing,
             programs: &home.programs,
             uid: person.uid,
+            account: host.another(person),
         };
         findings.extend(lines::judge(&lines, &facts));
     }
@@ -218,14 +230,15 @@ fn others(found: &Found, person: &Person, settings: &Effective) -> Option<Findin
 }
 
 /// Match blocks that hold for other addresses than the one looked at.
-fn elsewhere(written: &Written, address: Option<IpAddr>) -> Vec<Finding> {
+fn elsewhere(written: &Written, address: Option<IpAddr>, account: Option<&str>) -> Vec<Finding> {
+    let account = account.map_or_else(String::new, |account| format!("{account} "));
     let of_people = |word: &str| ["user", "group", "all", "invalid-user"].contains(&word.to_ascii_lowercase().as_str());
     let criteria = |words: &[String]| words.iter().step_by(2).any(|word| !of_people(word));
     let blocks = written.lines("match").filter(|line| address.is_none() && criteria(&line.words));
     let mut findings: Vec<Finding> = blocks
         .map(|line| {
             let text = format!("what holds under Match {} was not looked at", line.words.join(" "));
-            Finding::unseen(text).at(&line.place).run("oathgate doctor ssh --address ADDRESS")
+            Finding::unseen(text).at(&line.place).run(format!("oathgate doctor ssh {account}--address ADDRESS"))
         })
         .collect();
     findings.extend(written.unread.iter().map(|path| {

@@ -29,7 +29,7 @@ fn clean() -> (Host, Home) {
          permituserenvironment no\nforcecommand none\npermittunnel no\nstrictmodes yes\n",
     );
     let stack = stack(&[("sshd", "auth required pam_unix.so")]);
-    let host = Host { settings, written: Written::default(), stack, service: "sshd".to_owned() };
+    let host = Host { settings, written: Written::default(), stack, service: "sshd".to_owned(), own: true };
     let programs = HashMap::from([("/usr/bin/ssh-otp".to_owned(), file("", 0, 0o100755))]);
     let start_files =
         vec![("/home/alice/.bashrc".into(), file("[ -z \"$PS1\" ] && return\necho hi\n", 1000, 0o100644))];
@@ -115,8 +115,11 @@ fn what_holds_elsewhere_is_not_called_good() {
     let path = folder.path().join("sshd_config");
     std::fs::write(&path, "Match User bob\nMatch all\nMatch User bob Address 10.0.0.0/8\n").unwrap();
     let written = Written::read(&path);
-    let findings = elsewhere(&written, None);
+    let findings = elsewhere(&written, None, None);
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!((findings[0].state, findings[0].at.clone()), (Unseen, Some(format!("{}:3", path.display()))));
-    assert_eq!(elsewhere(&written, Some(OUTSIDE)), []);
+    let command = |account| elsewhere(&written, None, account).remove(0).run.unwrap();
+    assert_eq!(command(None), "oathgate doctor ssh --address ADDRESS");
+    assert_eq!(command(Some("alice")), "oathgate doctor ssh alice --address ADDRESS");
+    assert_eq!(elsewhere(&written, Some(OUTSIDE), None), []);
 }
