@@ -65,7 +65,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Audit(arguments) => audit::run(&client()?, arguments, out),
         Verb::Status(arguments) => status::run(&client()?, arguments, out),
         Verb::Doctor(arguments) => match &arguments.closely {
-            Some(Closely::Ssh(arguments)) => doctor::ssh::run(arguments, out),
+            Some(Closely::Ssh(arguments)) => doctor::ssh::run(&cli.reach, arguments, out),
             Some(Closely::Luks(arguments)) => doctor::luks::run(client, arguments, out),
             None => doctor::run(&cli.reach, arguments, out),
         },

@@ -100,7 +100,8 @@ impl World {
         let words = wrapper(self.folder.path());
         let (program, arguments) = words.split_first().expect("a program");
         let mut command = Command::new(program);
-        command.args(arguments).arg(bin("oathgate")).args(["doctor", "ssh", "--config"]);
+        command.args(arguments).arg(bin("oathgate")).arg("--socket").arg(self.service.root_socket());
+        command.args(["doctor", "ssh", "--config"]);
         let finished = run(command.arg(self.sshd.folder().join("sshd_config")), b"");
         (finished.code(), finished.text())
     }

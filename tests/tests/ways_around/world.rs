@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use oathgate_tests::built::bin;
+use oathgate_tests::oathgated::Oathgated;
 use oathgate_tests::process::{Finished, run};
 use oathgate_tests::sshd::{Client, Key, Settings, Sshd};
 
@@ -45,6 +46,8 @@ pub struct World {
     pub sshd: Sshd,
     pub key: Key,
     folder: tempfile::TempDir,
+    /// It knows nobody; doctor asks it.
+    service: Oathgated,
 }
 
 impl World {
@@ -66,7 +69,7 @@ impl World {
         let wrapper = wrapper(folder.path()).into_iter().map(Into::into).collect();
         let first = first.iter().chain(&DEFAULTS).map(|line| (*line).to_owned()).collect();
         let sshd = Sshd::start(&Settings { wrapper, first, ..Settings::default() });
-        let world = Self { key: sshd.key("gated"), sshd, folder };
+        let world = Self { key: sshd.key("gated"), sshd, folder, service: Oathgated::start() };
         world.write(".ssh/authorized_keys", &world.line("restrict,pty,"));
         Some(world)
     }
@@ -145,6 +148,8 @@ impl World {
         command
             .args(arguments)
             .arg(bin("oathgate"))
+            .arg("--socket")
+            .arg(self.service.root_socket())
             .args(["doctor", "ssh", ACCOUNT, "--json"])
             .args(further)
             .arg("--config");

@@ -11,7 +11,7 @@ use std::process::{Command, Output as Finished};
 use otp_core::Owner;
 use otp_wire::Ask;
 use otp_wire::SpawnVerifier;
-use otp_wire::message::{Outcome, OwnerRow, StatusReport};
+use otp_wire::message::{EntryRow, Outcome, OwnerRow, StatusReport};
 
 use crate::cli::{Doctor, Reach};
 use crate::client::{Client, home, unexpected};
@@ -158,15 +158,17 @@ fn person(owner: &OwnerRow, call: &str) -> Vec<Finding> {
         let line = format!("{name} has no scratch codes left for the day the phone is lost");
         findings.push(Finding::new(State::Warning, line).run(format!("{call} scratch new {account} --owner {name}")));
     }
-    for entry in owner.entries.iter().filter(|entry| entry.policy == "none") {
-        let key = entry.key.as_deref().unwrap_or_default();
-        let until =
-            entry.until.map_or_else(|| "for ever".to_owned(), |until| format!("until {}", clock::second(until)));
-        let line = format!("{key} comes into {} without a code, {until}", entry.account);
-        let command = format!("{call} key policy {key} code --account {}", entry.account);
-        findings.push(Finding::new(State::Warning, line).run(command));
-    }
+    findings.extend(owner.entries.iter().filter_map(|entry| without_code(entry, State::Warning, call)));
     findings
+}
+
+/// A key whose policy is `none`.
+fn without_code(entry: &EntryRow, state: State, call: &str) -> Option<Finding> {
+    let key = entry.key.as_deref().unwrap_or_default();
+    let until = entry.until.map_or_else(|| "for ever".to_owned(), |until| format!("until {}", clock::second(until)));
+    let line = format!("{key} comes into {} without a code, {until}", entry.account);
+    let command = format!("{call} key policy {key} code --account {}", entry.account);
+    (entry.policy == "none").then(|| Finding::new(state, line).run(command))
 }
 
 #[cfg(test)]

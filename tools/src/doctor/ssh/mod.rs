@@ -4,12 +4,13 @@
 //! and a child with the person's rights reads what is in their home
 //! ([`crate::look`]). The rest judges text: [`ways`] the methods of logging in,
 //! [`lines`] authorized_keys, [`server`] sshd's settings, [`shell`] the login
-//! shell and its start files.
+//! shell and its start files, [`mod@store`] what the verifier asks nobody for.
 
 mod lines;
 mod options;
 mod server;
 mod shell;
+mod store;
 mod ways;
 
 use std::collections::HashMap;
@@ -17,7 +18,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use crate::as_person::Person;
-use crate::cli::DoctorSsh;
+use crate::cli::{DoctorSsh, Reach};
+use crate::client::Client;
 use crate::doctor::finding::{Finding, State, report};
 use crate::doctor::pam::stack::Stack;
 use crate::doctor::pam::{Guard, OATHGATE};
@@ -26,6 +28,7 @@ use crate::look::{Found, Seen, Wanted, look};
 use crate::output::Output;
 use crate::sshd::config::Written;
 use crate::sshd::{self, Effective, Server};
+use crate::terminal::Console;
 use lines::{Facts, Line};
 use ways::Login;
 
@@ -36,7 +39,7 @@ const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 ///
 /// # Errors
 /// When there are any, or it could not be looked.
-pub fn run(arguments: &DoctorSsh, out: &mut Output) -> Result<(), Failure> {
+pub fn run(reach: &Reach, arguments: &DoctorSsh, out: &mut Output) -> Result<(), Failure> {
     let person = person(arguments)?;
     let server = Server { program: arguments.sshd.clone(), config: arguments.config.clone() };
     let settings = sshd::effective(&server, &person.name, arguments.address.unwrap_or(OUTSIDE))?;
@@ -46,6 +49,7 @@ pub fn run(arguments: &DoctorSsh, out: &mut Output) -> Result<(), Failure> {
     let host = Host { settings, written, stack, service, own };
     let seen = Home::look(&person, &host.settings)?;
     let mut findings = judge(&person, &host, &seen);
+    findings.extend(stores(reach, &person, &host, &all_lines(&seen.keys)));
     findings.extend(elsewhere(&host.written, arguments.address, host.another(&person)));
     if findings.is_empty() {
         let line = format!("each way in to {} that sshd offers asks for a code", person.name);
@@ -176,6 +180,24 @@ fn judge(person: &Person, host: &Host, home: &Home) -> Vec<Finding> {
         findings.extend(home.start_files.iter().flat_map(|(path, seen)| start_file(path, seen)));
         findings
             .extend(home.keys.iter().filter_map(|(path, seen)| writers(path, seen, &lines, person, &host.settings)));
+    }
+    findings
+}
+
+/// Judges the stores that are asked at logins here: the system's, and the person's own.
+fn stores(reach: &Reach, person: &Person, host: &Host, lines: &[Line]) -> Vec<Finding> {
+    let any = |own| lines.iter().any(|line| line.is_gated() && line.is_user_store() == own);
+    let mut findings = Vec::new();
+    if any(false) || !matches!(host.stack.guard(OATHGATE), Guard::Absent) {
+        let system = Reach { user_store: false, socket: reach.socket.clone() };
+        findings.extend(store::judge(Client::new(&system, &Console), &person.name));
+    }
+    if any(true) && host.own {
+        let own = Reach { user_store: true, socket: None };
+        findings.extend(store::judge(Client::new(&own, &Console), &person.name));
+    } else if any(true) {
+        let finding = store::unseen(&format!("{} alone can ask their own store", person.name));
+        findings.push(finding.run(format!("sudo -iu {} oathgate doctor ssh", person.name)));
     }
     findings
 }

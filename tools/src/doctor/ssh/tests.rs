@@ -72,6 +72,23 @@ fn each_spoiled_home_is_named() {
 }
 
 #[test]
+fn the_store_of_somebody_else_is_not_called_good() {
+    let (mut host, mut home) = clean();
+    let reach = Reach { user_store: false, socket: Some("/nonexistent".into()) };
+    let asked = |host: &Host, home: &Home| stores(&reach, &alice(), host, &all_lines(&home.keys));
+    let findings = asked(&host, &home);
+    assert!(findings.len() == 1 && findings[0].state == Unseen, "{findings:?}");
+    home.keys[0].1 = file(&gate(" --user-store"), 1000, 0o100600);
+    host.own = false;
+    let findings = asked(&host, &home);
+    assert!(findings.len() == 1 && findings[0].line.contains("their own store"), "{findings:?}");
+    home.keys.clear();
+    assert_eq!(asked(&host, &home), [], "no code is asked for there");
+    host.stack = stack(&[("sshd", "auth required pam_oathgate.so")]);
+    assert_eq!(asked(&host, &home).len(), 1);
+}
+
+#[test]
 fn without_strict_modes_sshd_does_not_mind() {
     let (mut host, mut home) = clean();
     host.settings =
