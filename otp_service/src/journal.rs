@@ -40,25 +40,31 @@ impl Journal {
         self.lines(row).iter().for_each(|line| self.say(line));
     }
 
-    /// Tells it of something else.
-    pub fn say(&self, line: &str) {
+    /// Tells it at `now` of something else that may repeat itself.
+    pub fn mention(&self, line: String, now: UnixTime) {
+        self.unlike(line, now).iter().for_each(|line| self.say(line));
+    }
+
+    fn say(&self, line: &str) {
         self.log.authpriv("oathgated", line);
     }
 
     /// The lines that are to be told now.
     fn lines(&self, row: &AuditRow) -> Vec<String> {
         let line = line(row);
-        if row.verdict != "refuse" {
-            return vec![line];
-        }
+        if row.verdict == "refuse" { self.unlike(line, row.at) } else { vec![line] }
+    }
+
+    /// This line, where it was not told within a minute, and how often others came again.
+    fn unlike(&self, line: String, now: UnixTime) -> Vec<String> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lines = told.sweep(row.at);
+        let mut lines = told.sweep(now);
         if let Some((_, silent)) = told.lines.get_mut(&line) {
             *silent += 1;
         } else if told.lines.len() >= DIFFERENT {
             told.more += 1;
         } else {
-            told.lines.insert(line.clone(), (row.at, 0));
+            told.lines.insert(line.clone(), (now, 0));
             lines.push(line);
         }
         lines

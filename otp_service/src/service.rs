@@ -267,7 +267,7 @@ impl Service {
         match outcome {
             _ if !self.settings.syslog => {}
             Outcome::Undecided(line) => {
-                self.journal.say(&format!("could not decide for uid {}: {line}", peer.uid));
+                self.journal.mention(format!("could not decide for uid {}: {line}", peer.uid), now);
             }
             Outcome::Denied(line) => {
                 let (verdict, reason) = ("refuse", format!("denied: {line}"));

@@ -144,11 +144,14 @@ impl Desk {
         if self.execute("BEGIN").is_err() {
             return batch.into_iter().map(Work::Judge).collect();
         }
-        let (mut ids, mut rows) = (HashSet::new(), HashSet::new());
+        let (mut ids, mut rows, mut all_found) = (HashSet::new(), HashSet::new(), true);
         let judge = |transaction: Transaction| {
             let is_new = ids.insert(transaction.mark.id);
-            match self.guarded(|| self.find(&transaction.whose)) {
-                Ok(found) if found.row().is_some_and(|row| rows.insert(row)) && is_new => {
+            let found = self.guarded(|| self.find(&transaction.whose));
+            // It may be about a record that a later one is about too.
+            all_found &= found.is_ok();
+            match found {
+                Ok(found) if all_found && found.row().is_some_and(|row| rows.insert(row)) && is_new => {
                     Work::Write(self.guarded(|| self.judge(transaction, |_| Ok(found))))
                 }
                 _ => Work::Judge(transaction),
