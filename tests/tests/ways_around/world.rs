@@ -69,7 +69,7 @@ impl World {
         let wrapper = wrapper(folder.path()).into_iter().map(Into::into).collect();
         let first = first.iter().chain(&DEFAULTS).map(|line| (*line).to_owned()).collect();
         let sshd = Sshd::start(&Settings { wrapper, first, ..Settings::default() });
-        let world = Self { key: sshd.key("gated"), sshd, folder, service: Oathgated::start() };
+        let world = Self { key: sshd.key("gated"), sshd, service: verifier(folder.path()), folder };
         world.write(".ssh/authorized_keys", &world.line("restrict,pty,"));
         Some(world)
     }
@@ -180,6 +180,17 @@ impl World {
 fn wrapper(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     ["unshare", "-m", "sh", "-c", NAMESPACE, "sh", &folder].map(str::to_owned).into()
+}
+
+/// One that knows the account.
+fn verifier(folder: &Path) -> Oathgated {
+    let mut service = Oathgated::start();
+    service.stop();
+    let words = wrapper(folder);
+    let mut program = Command::new(&words[0]);
+    program.args(&words[1..]).arg(bin("oathgated"));
+    service.resume_by(program);
+    service
 }
 
 fn accounts(folder: &Path, uid: u32, shell: &str) {
