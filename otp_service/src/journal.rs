@@ -52,7 +52,7 @@ impl Journal {
     /// The lines that are to be told now.
     fn lines(&self, row: &AuditRow) -> Vec<String> {
         let line = line(row);
-        if row.verdict == "refuse" { self.unlike(line, row.at) } else { vec![line] }
+        if row.may_repeat() { self.unlike(line, row.at) } else { vec![line] }
     }
 
     /// This line, where it was not told within a minute, and how often others came again.

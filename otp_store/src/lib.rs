@@ -229,6 +229,15 @@ pub struct AuditRow {
     pub until: Option<UnixTime>,
 }
 
+impl AuditRow {
+    /// Whether it is counted where it repeats another one: a refusal, and one who
+    /// says of themselves that they come in without a code, as often as they say it.
+    #[must_use]
+    pub fn may_repeat(&self) -> bool {
+        self.verdict == "refuse" || (self.claimed && ["grant", "policy none"].contains(&self.reason.as_str()))
+    }
+}
+
 /// Which audit rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {

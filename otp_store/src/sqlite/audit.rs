@@ -1,7 +1,7 @@
 //! The audit: what happened, in rows that stay for a bounded time and space.
 //!
 //! Refusals that are alike in all but their time are one row a minute, with
-//! their number. What was accepted or changed has a row of its own each time.
+//! their number. A code that was accepted, or a change, has a row of its own.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
@@ -29,7 +29,7 @@ const ROW: usize = 100;
 
 /// Writes a row, or counts it where it repeats one.
 pub(super) fn write(connection: &Connection, row: &AuditRow) -> Result<(), Error> {
-    if row.verdict == "refuse" && merge(connection, row)? {
+    if row.may_repeat() && merge(connection, row)? {
         return Ok(());
     }
     insert(connection, row, 1, None)
@@ -249,6 +249,22 @@ mod tests {
             }
         }
         assert_eq!(all(&connection).len(), 6);
+    }
+
+    #[test]
+    fn who_comes_in_without_a_code_by_their_own_word_is_counted() {
+        let pass =
+            |claimed, reason: &str| AuditRow { verdict: "accept", claimed, reason: reason.to_owned(), ..refusal(NOW) };
+        for (row, rows) in [
+            (pass(true, "grant"), 1),
+            (pass(true, "policy none"), 1),
+            (pass(false, "grant"), 3),
+            (pass(true, "code of x"), 3),
+        ] {
+            let connection = database();
+            (0..3).for_each(|_| write(&connection, &row).unwrap());
+            assert_eq!(all(&connection).len(), rows, "{row:?}");
+        }
     }
 
     #[test]

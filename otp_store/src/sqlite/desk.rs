@@ -14,6 +14,7 @@ use otp_core::Record;
 use rusqlite::{Connection, OpenFlags};
 
 use super::checkpoint::Checkpoints;
+use super::claims::Claims;
 use super::identity::Identity;
 use super::requests::Requests;
 use super::rows::{self, Before};
@@ -30,6 +31,8 @@ pub(super) struct Desk {
     pub(super) identity: Arc<Identity>,
     pub(super) reserve: Reserve,
     pub(super) requests: RefCell<Requests>,
+    /// How much of the audit each uid has filled lately.
+    pub(super) claims: RefCell<Claims>,
     pub(super) bulk: Cell<bulk::State>,
     /// Clearing failed, and is tried again after the next request.
     pub(super) failing: Cell<bool>,
@@ -94,6 +97,7 @@ impl Desk {
             identity,
             reserve,
             requests,
+            claims: RefCell::default(),
             bulk,
             failing: Cell::new(false),
             batch,
@@ -277,7 +281,7 @@ impl Desk {
             rows::save(connection, before, record, &self.keys, &mut self.bytes.borrow_mut())?;
         }
         for row in &change.audit {
-            audit::write(connection, row)?;
+            audit::write(connection, &self.claims.borrow_mut().bound(row))?;
         }
         self.requests.borrow_mut().remember(connection, mark, *now, &change.answer)
     }

@@ -4,6 +4,7 @@ mod audit;
 pub mod backup;
 mod bulk;
 mod checkpoint;
+mod claims;
 mod desk;
 mod identity;
 mod readers;
