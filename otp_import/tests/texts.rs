@@ -240,11 +240,13 @@ fn a_token_whose_codes_are_not_decimal_is_put_aside() {
             </KeyPackage></KeyContainer>"#
         )
     };
-    for good in ["", r#" Encoding="DECIMAL""#] {
+    for good in ["", r#" Encoding="DECIMAL""#, r#" CheckDigits="false""#] {
         assert_eq!(parse(&token(good)).entries[0].digits, 8);
     }
     for bad in ["HEXADECIMAL", "ALPHANUMERIC", "BASE64", "BINARY", ""] {
         let parsed = parse(&token(&format!(" Encoding=\"{bad}\"")));
         assert!(parsed.entries.is_empty() && parsed.skipped[0].reason.contains("not decimal digits"), "{bad}");
     }
+    let parsed = parse(&token(" CheckDigits=\"true\""));
+    assert!(parsed.entries.is_empty() && parsed.skipped[0].reason.contains("check digit"));
 }

@@ -177,6 +177,9 @@ fn pskc(package: Node, key: Node, opener: &pskc::Opener) -> Result<Entry, String
     if format.and_then(|format| format.attribute("Encoding")).is_some_and(|encoding| encoding != "DECIMAL") {
         return Err("its codes are not decimal digits".to_owned());
     }
+    if format.and_then(|format| format.attribute("CheckDigits")).is_some_and(|check| check != "false" && check != "0") {
+        return Err("its codes end in a check digit".to_owned());
+    }
     if let Some(length) = format.and_then(|format| format.attribute("Length")) {
         entry.digits = length.parse().ok().filter(|digits| (1..=10).contains(digits)).ok_or("bad digits")?;
     }
