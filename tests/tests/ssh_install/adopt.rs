@@ -72,6 +72,32 @@ fn a_short_secret_is_named_and_nothing_changes() {
     assert_eq!(login.text(), "in\n", "{}", login.stderr);
 }
 
+/// Two credentials of one secret would take each code twice.
+#[test]
+fn a_second_key_of_a_device_is_not_a_second_device() {
+    let Some(world) = World::new() else { return };
+    let _service = world.service();
+    let other = world.sshd.key("other");
+    let old = format!("no-pty,command=\"exec ssh-otp {SECRET}\"");
+    world.write(&format!("{old} {} ann@laptop\n", world.key.public));
+    let adopt = || world.oathgate(&["ssh", "adopt", "--account", "ann", "--yes"]);
+    assert_eq!(adopt().code(), Some(0));
+    world.write(&(world.text() + &format!("{old} {} ann@laptop\n", other.public)));
+    let refused = adopt();
+    assert_eq!(refused.code(), Some(1), "{}{}", refused.text(), refused.stderr);
+    let advised = refused.stderr.lines().find_map(|line| line.split("oathgate ").nth(1)).unwrap_or_default();
+    assert!(advised.starts_with("key add SHA256:"), "{}", refused.stderr);
+    let named = refused.stderr.split_once('(').and_then(|(_, rest)| rest.split_once(')')).unwrap().0;
+    let advised: Vec<&str> = advised.split(' ').map(|word| if word == "ID" { named } else { word }).collect();
+    let added = world.oathgate(&advised);
+    assert_eq!((added.code(), adopt().code()), (Some(0), Some(0)), "{}", added.stderr);
+
+    let typed = code(0);
+    assert_eq!(world.client(&world.key).run("echo in", Some(&typed)).text(), "in\n");
+    let again = world.client(&other).run("echo in", Some(&typed));
+    assert!(again.stderr.contains("already used"), "{}", again.stderr);
+}
+
 #[test]
 fn root_adopts_one_secret_on_two_keys_into_the_systems_store() {
     let Some(world) = World::new() else { return };

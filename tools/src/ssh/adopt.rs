@@ -131,10 +131,13 @@ impl Secrets<'_> {
             _ => Err(failure),
         });
         let new = new.map_err(|failure| {
-            let hint = format!(
-                "make a new code for this key, then adopt again: {} enrol {account} --ssh-key {key}",
-                self.client.call
-            );
+            let call = &self.client.call;
+            // Another key of this device was adopted before.
+            let hint = if failure.what.contains("has this secret already as") {
+                format!("then adopt again: {call} key add {key} --account {account} --credential ID")
+            } else {
+                format!("make a new code for this key, then adopt again: {call} enrol {account} --ssh-key {key}")
+            };
             Failure { hint: failure.hint.or(Some(hint)), ..failure }
         })?;
         if !self.json {
