@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -92,9 +92,7 @@ pub fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
 /// The same with a file that `write` fills, and leaves durable.
 pub(crate) fn make_new(path: &Path, mode: u32, write: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
     let io = |why| Error::Io(path.to_owned(), why);
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = Path::new(&new);
+    let new = &beside(path, ".new");
     // Of somebody who was cut short.
     fs::remove_file(new).or_else(|why| if why.kind() == ErrorKind::NotFound { Ok(()) } else { Err(io(why)) })?;
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new);
@@ -106,6 +104,13 @@ pub(crate) fn make_new(path: &Path, mode: u32, write: impl FnOnce(&Path) -> Resu
         let _ = fs::remove_file(new);
     }
     written
+}
+
+/// The file beside `path` under the same name with `end`.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 /// Gives a file its name where nothing has it, durably.

@@ -35,11 +35,15 @@ pub(super) fn write(connection: &Connection, row: &AuditRow) -> Result<(), Error
     insert(connection, row, 1, None)
 }
 
+/// What a row takes.
+pub(super) fn bytes(row: &AuditRow) -> usize {
+    let texts = [row.verdict, &row.reason, &row.account, &row.owner, &row.service, &row.key, &row.address, &row.tty];
+    texts.iter().map(|text| text.len()).sum::<usize>() + ROW
+}
+
 /// Writes a row with the next number, and for so many of its like.
 fn insert(connection: &Connection, row: &AuditRow, count: u64, until: Option<UnixTime>) -> Result<(), Error> {
-    let texts = [row.verdict, &row.reason, &row.account, &row.owner, &row.service, &row.key, &row.address, &row.tty];
-    let bytes = texts.iter().map(|text| text.len()).sum::<usize>() + ROW;
-    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let bytes = i64::try_from(bytes(row)).unwrap_or(i64::MAX);
     // By numbers: SQLite looks a name up among all names, each time.
     connection
         .prepare_cached(

@@ -72,7 +72,7 @@ fn at(path: &Path, why: io::Error) -> Error {
 
 /// Stores the back-up beside the store, where SQLite can work on it.
 fn take(new: &Path, from: &mut dyn Read) -> Result<(), Error> {
-    for left in [new.to_owned(), beside(new, "-journal"), beside(new, "-wal")] {
+    for left in [new.to_owned(), place::beside(new, "-journal"), place::beside(new, "-wal")] {
         match fs::remove_file(&left) {
             Err(why) if why.kind() != ErrorKind::NotFound => return Err(at(&left, why)),
             _ => {}
@@ -220,7 +220,7 @@ fn swap(path: &Path, new: &Path, now: UnixTime) -> Result<Option<PathBuf>, Error
     let aside = free_name(path, now);
     let mut moved = None;
     for end in ["", "-wal", "-shm", "-journal"] {
-        match fs::rename(beside(path, end), beside(&aside, end)) {
+        match fs::rename(place::beside(path, end), place::beside(&aside, end)) {
             Ok(()) if end.is_empty() => moved = Some(aside.clone()),
             Ok(()) => {}
             Err(why) if why.kind() == ErrorKind::NotFound => {}
@@ -237,11 +237,4 @@ fn free_name(path: &Path, now: UnixTime) -> PathBuf {
     let names = (0..).map(|number| path.with_extension(format!("before-restore-{}.db", now + number)));
     let taken = |name: &PathBuf| fs::symlink_metadata(name).is_ok();
     names.into_iter().find(|name| !taken(name)).unwrap_or_else(|| path.with_extension("before-restore.db"))
-}
-
-/// The file that SQLite keeps beside `path` under the same name with `end`.
-pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    PathBuf::from(name)
 }

@@ -6,12 +6,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::audit;
 use crate::AuditRow;
 
 /// Bytes of refusals of one uid in a minute that keep what they say: some 300 of them.
 const BYTES: usize = 64 * 1024;
-/// Bytes of a row beside its texts.
-const ROW: usize = 100;
 /// What stands for all further ones.
 const MORE: &str = "more refusals than are told apart in a minute";
 
@@ -32,9 +31,8 @@ impl Claims {
         if self.minute != row.at / 60 {
             (self.minute, self.bytes) = (row.at / 60, HashMap::new());
         }
-        let texts = [&row.reason, &row.account, &row.owner, &row.service, &row.key, &row.address, &row.tty];
         let bytes = self.bytes.entry(row.peer).or_default();
-        *bytes = bytes.saturating_add(texts.iter().map(|text| text.len()).sum::<usize>() + ROW);
+        *bytes = bytes.saturating_add(audit::bytes(row));
         if *bytes <= BYTES { Cow::Borrowed(row) } else { Cow::Owned(untold(row)) }
     }
 }
@@ -61,7 +59,7 @@ mod tests {
         let kept: usize = (0..100_000)
             .map(|number| claims.bound(&refusal(1000, number)).into_owned())
             .filter(|row| row.reason != MORE)
-            .map(|row| row.account.len() + row.tty.len() + ROW)
+            .map(|row| audit::bytes(&row))
             .sum();
         assert!((BYTES / 2..=BYTES).contains(&kept), "{kept}");
         let untold = claims.bound(&refusal(1000, 0)).into_owned();

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::Error;
+use crate::{Error, place};
 
 /// Device and inode.
 type File = (u64, u64);
@@ -22,10 +22,8 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
-        let mut log_path = path.as_os_str().to_owned();
-        log_path.push("-wal");
         let store = file(path).ok_or_else(|| replaced(path))?;
-        Ok(Self { path: path.to_owned(), log_path: log_path.into(), store, log: Mutex::new(None) })
+        Ok(Self { path: path.to_owned(), log_path: place::beside(path, "-wal"), store, log: Mutex::new(None) })
     }
 
     /// Checks that nobody put other files in the place of ours. What is spent

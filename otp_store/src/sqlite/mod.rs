@@ -74,7 +74,7 @@ impl SqliteStore {
         let _lock = lock(&path.with_extension("lock"))?;
         place::make_new(path, 0o600, |new| {
             // Of one that was cut short; it would be taken for ours.
-            let _ = std::fs::remove_file(backup::beside(new, "-journal"));
+            let _ = std::fs::remove_file(place::beside(new, "-journal"));
             // In one file, until it has its name; whoever opens it says which journal it has.
             schema::create(&mut connect(new, OpenFlags::SQLITE_OPEN_READ_WRITE)?, Journal::Delete)
         })

@@ -78,8 +78,9 @@ impl Turns {
     }
 
     /// How much of the processors' time a host kept from us, of 1.
+    #[allow(clippy::cast_precision_loss)] // a count
     pub fn stolen(&self) -> f64 {
-        self.each(|load| load.stolen / 1e6 / load.took.as_secs_f64() / machine::processors()).median()
+        self.each(|load| load.stolen / 1e6 / load.took.as_secs_f64() / machine::processors() as f64).median()
     }
 
     pub fn json(&self) -> Value {

@@ -5,8 +5,8 @@
 use std::fs;
 
 /// How many processors there are.
-pub fn processors() -> f64 {
-    std::thread::available_parallelism().ok().and_then(|count| u32::try_from(count.get()).ok()).map_or(1.0, f64::from)
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// How many others wanted to run lately (proc_loadavg(5)).
