@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use otp_core::{CredentialId, Owner, UnixTime};
 
+use super::claims::Claims;
 use crate::{Acceptances, AuditFilter, AuditRow, Error};
 
 /// Refusals within so many seconds of the first one are one row.
@@ -29,10 +30,24 @@ const ROW: usize = 100;
 
 /// Writes a row, or counts it where it repeats one.
 pub(super) fn write(connection: &Connection, row: &AuditRow) -> Result<(), Error> {
-    if row.may_repeat() && merge(connection, row)? {
+    if repeats(connection, row)? { Ok(()) } else { insert(connection, row, 1, None) }
+}
+
+/// Writes what a uid may have made up: it takes of that uid's share where it
+/// repeats nothing.
+pub(super) fn write_claimed(connection: &Connection, row: &AuditRow, claims: &mut Claims) -> Result<(), Error> {
+    if repeats(connection, row)? {
         return Ok(());
     }
-    insert(connection, row, 1, None)
+    match claims.beyond(row) {
+        Some(more) => write(connection, &more),
+        None => insert(connection, row, 1, None),
+    }
+}
+
+/// Whether it is counted at a row that was there.
+fn repeats(connection: &Connection, row: &AuditRow) -> Result<bool, Error> {
+    Ok(row.may_repeat() && merge(connection, row)?)
 }
 
 /// What a row takes.
@@ -209,6 +224,25 @@ mod tests {
         }
         let seen: Vec<_> = all(&connection).iter().map(|row| (row.at, row.count, row.until)).collect();
         assert_eq!(seen, [(NOW + 60, 2, Some(NOW + 61)), (NOW, 3, Some(NOW + 59))]);
+    }
+
+    #[test]
+    fn of_one_uid_what_repeats_takes_nothing_of_its_share() {
+        let (connection, mut claims) = (database(), Claims::default());
+        let claimed = |number: u32| AuditRow { claimed: true, peer: 7, tty: format!("pts/{number}"), ..refusal(NOW) };
+        for _ in 0..5000 {
+            write_claimed(&connection, &claimed(0), &mut claims).unwrap();
+        }
+        assert_eq!(
+            all(&connection).iter().map(|row| (row.tty.as_str(), row.count)).collect::<Vec<_>>(),
+            [("pts/0", 5000)]
+        );
+        for number in 0..5000 {
+            write_claimed(&connection, &claimed(number), &mut claims).unwrap();
+        }
+        let rows = all(&connection);
+        assert!((100..600).contains(&rows.len()), "{}", rows.len());
+        assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 10_000);
     }
 
     #[test]

@@ -281,7 +281,7 @@ impl Desk {
             rows::save(connection, before, record, &self.keys, &mut self.bytes.borrow_mut())?;
         }
         for row in &change.audit {
-            audit::write(connection, &self.claims.borrow_mut().bound(row))?;
+            audit::write_claimed(connection, row, &mut self.claims.borrow_mut())?;
         }
         self.requests.borrow_mut().remember(connection, mark, *now, &change.answer)
     }
