@@ -21,7 +21,7 @@ pub(crate) struct Pending {
     made: Made,
 }
 
-/// What a change came to that holds secrets, and so isn't remembered by the store.
+/// What a change came to, as it was made: the store remembers no secrets of it.
 #[derive(Clone, Default)]
 struct Made(Arc<Mutex<Option<Outcome>>>);
 
@@ -47,10 +47,8 @@ impl Pending {
         let inside = made.clone();
         let change = move |record| {
             let Decision { record, audit, outcome } = change(record);
-            let (answer, secret) = remembered(outcome);
-            if let Some(outcome) = secret {
-                inside.put(outcome);
-            }
+            let answer = remembered(&outcome);
+            inside.put(outcome);
             Change { record, audit, answer }
         };
         Self { transaction: Transaction { mark: asked.mark, whose, now: asked.now, change: Box::new(change) }, made }
@@ -87,29 +85,25 @@ impl Service {
     }
 
     fn outcome(&self, made: &Made, answered: &Result<Answered, otp_store::Error>) -> Result<Outcome, Stop> {
-        let answer = match answered.as_ref()? {
-            Answered::Before(answer) => answer,
-            Answered::Now { audit, answer } => {
-                audit.iter().for_each(|row| self.tell(row));
-                if let Some(outcome) = made.take() {
-                    return Ok(outcome);
-                }
-                answer
+        match answered.as_ref()? {
+            Answered::Before(answer) => {
+                serde_json::from_slice(answer).map_err(|_| Stop::Undecided("an answer can't be read".to_owned()))
             }
-        };
-        serde_json::from_slice(answer).map_err(|_| Stop::Undecided("an answer can't be read".to_owned()))
+            Answered::Now { audit, .. } => {
+                audit.iter().for_each(|row| self.tell(row));
+                made.take().ok_or_else(|| Stop::Undecided("a change came to nothing".to_owned()))
+            }
+        }
     }
 }
 
-/// The answer as it is kept for a repeated request, without secrets; and the
-/// outcome itself where it holds some.
-fn remembered(outcome: Outcome) -> (Vec<u8>, Option<Outcome>) {
-    let answer = |outcome: &Outcome| serde_json::to_vec(outcome).unwrap_or_default();
-    match outcome {
+/// The answer as it is kept for a repeated request, without secrets.
+fn remembered(outcome: &Outcome) -> Vec<u8> {
+    let kept = match outcome {
         Outcome::Enrolled(_) | Outcome::Exported(_) | Outcome::Scratch(_) | Outcome::Unsealed(_) => {
-            let kept = Outcome::Invalid("This was done already; its secrets are shown only once.".to_owned());
-            (answer(&kept), Some(outcome))
+            &Outcome::Invalid("This was done already; its secrets are shown only once.".to_owned())
         }
-        plain => (answer(&plain), None),
-    }
+        plain => plain,
+    };
+    serde_json::to_vec(kept).unwrap_or_default()
 }

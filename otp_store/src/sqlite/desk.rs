@@ -22,6 +22,11 @@ use super::{Journal, audit, bulk, connect, schema};
 use crate::reserve::Reserve;
 use crate::{Answered, Change, Error, Mark, SealingKeys, Transaction, Whose};
 
+/// KiB of pages that stay in memory: in a large store those of some 200 owners who
+/// come again and again, way down through the indexes included. SQLite's own 2000
+/// hold half of them, and then a sixth more of the processor's time goes into a code.
+const PAGES: i64 = 4096;
+
 /// What the writer's thread works with.
 pub(super) struct Desk {
     /// Ends before the connection is closed.
@@ -308,6 +313,7 @@ impl Decided {
 
 fn prepared(path: &Path, journal: Journal) -> Result<Connection, Error> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "cache_size", -PAGES)?; // less than none: KiB
     schema::prepare(&mut connection, path, journal)?;
     Ok(connection)
 }
