@@ -61,10 +61,12 @@ impl Record {
         self.credentials.iter().find(|credential| &credential.id == id)
     }
 
-    /// Whether this credential is asked for somewhere in `account`.
+    /// Whether `account` may be told of this credential and change it: it is asked
+    /// for there, or its owner has nothing elsewhere, such as after a key was removed.
     #[must_use]
-    pub fn counts_in(&self, id: &CredentialId, account: &Account) -> bool {
-        self.entries.iter().any(|entry| &entry.account == account && entry.credentials.contains(id))
+    pub fn is_reached_from(&self, account: &Account, id: &CredentialId) -> bool {
+        let mut own = self.entries.iter().filter(|entry| &entry.account == account);
+        own.any(|entry| entry.credentials.contains(id)) || self.entries.iter().all(|entry| &entry.account == account)
     }
 
     /// Makes what has ended stay so, even if the clock is set back later. Says

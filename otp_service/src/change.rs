@@ -124,6 +124,7 @@ impl Service {
         let key = fingerprint(&add.key)?;
         let note = add.note.as_deref().map(lines::bounded);
         let (names, inside) = (add.credentials.clone(), account.clone());
+        let role = asked.peer.role;
         let new = Some(Record::new(owner.clone()));
         self.change_or_begin(asked, &owner, Some(&account), format!("added key {key}"), new, move |record| {
             if record.entry(&inside, Some(&key)).is_some() {
@@ -132,7 +133,8 @@ impl Service {
             if record.entries.len() >= MAX_ENTRIES {
                 return Err(format!("{} has {MAX_ENTRIES} keys already", record.owner));
             }
-            let credentials = credentials(record, &names)?;
+            let reached = |id: &_| role != Role::Account || record.is_reached_from(&inside, id);
+            let credentials = credentials(record, &names, reached)?;
             record.entries.push(Entry {
                 account: inside,
                 key: Some(key),
@@ -282,7 +284,7 @@ impl Service {
         for owner in owners {
             let Some(record) = self.store.read(&owner)? else { continue };
             let reached = |id: &CredentialId| match (&account, asked.peer.role) {
-                (Some(account), Role::Account) => record.counts_in(id, account),
+                (Some(account), Role::Account) => record.is_reached_from(account, id),
                 _ => true,
             };
             found.extend(matching(&record, &name.credential).filter(reached).map(|id| (owner.clone(), id)));
@@ -371,11 +373,16 @@ fn matching(record: &Record, name: &str) -> impl Iterator<Item = CredentialId> {
     record.credentials.iter().filter(fits).map(|credential| credential.id.clone()).collect::<Vec<_>>().into_iter()
 }
 
-/// The ids of the credentials that are named.
-fn credentials(record: &Record, names: &[String]) -> Result<Vec<CredentialId>, String> {
+/// The ids of the credentials that are named, of those that are reached.
+fn credentials(
+    record: &Record,
+    names: &[String],
+    reached: impl Fn(&CredentialId) -> bool,
+) -> Result<Vec<CredentialId>, String> {
     let mut ids = Vec::new();
     for name in names {
-        let id = matching(record, name).next().ok_or_else(|| format!("{} has no credential {name:?}", record.owner))?;
+        let id = matching(record, name).find(&reached);
+        let id = id.ok_or_else(|| format!("{} has no credential {name:?}", record.owner))?;
         if !ids.contains(&id) {
             ids.push(id);
         }

@@ -1,7 +1,9 @@
 //! `export`: who may have secrets out of the store again, and what comes out.
 
 use otp_service::access::{Export as Rule, Peer};
-use otp_wire::message::{AuditFilter, CredentialName, Enrolled, Export, Exported, ImportedFactor, Outcome};
+use otp_wire::message::{
+    AuditFilter, CredentialName, Enrol, Enrolled, Export, Exported, ImportedFactor, KeyAdd, KeyName, Outcome,
+};
 use otp_wire::{Ask, Request};
 
 use crate::world::*;
@@ -71,17 +73,35 @@ fn an_account_reaches_only_what_counts_in_it() {
     let world = World::with_export(true, Rule::OwnerWithCode);
     let own = world.enrol(ACCOUNT, ACCOUNT, None);
     let roots = world.enrol("root", ACCOUNT, None);
-    for name in [&roots.credential, &roots.label] {
+    for (name, counter) in [(&roots.credential, 0), (&roots.label, 1)] {
         let revoke = CredentialName { account: Some(ACCOUNT.to_owned()), credential: name.clone() };
-        for ask in [ask(&[name]), Ask::Revoke(revoke)] {
-            let told = world.ask_with(OWN, ask, &code(&own, 0));
+        // With it at a key of the account's own it would count there, and be reached from then on.
+        let (account, key, credentials) = (ACCOUNT.to_owned(), key(9).to_string(), vec![name.clone()]);
+        let add = Ask::KeyAdd(KeyAdd { account, key, owner: None, note: None, credentials });
+        for ask in [ask(&[name]), Ask::Revoke(revoke), add] {
+            let told = world.ask_with(OWN, ask, &code(&own, counter));
             assert!(matches!(&told, Outcome::Invalid(line) if line.contains("no credential")), "{name} {told:?}");
         }
     }
     assert_eq!(audited(&world).len(), 0);
-    let exported = only(world.ask_with(OWN, ask(&[&own.credential]), &code(&own, 0)));
+    let exported = only(world.ask_with(OWN, ask(&[&own.credential]), &code(&own, 2)));
     assert_eq!(exported.entries.len(), 1);
     assert_eq!(only(world.ask(ROOT, ask(&[&roots.credential]))).credential, roots.credential);
+}
+
+#[test]
+fn after_its_last_key_was_removed_a_credential_is_given_to_another_one() {
+    let world = World::new(true);
+    let own = world.enrol(ACCOUNT, ACCOUNT, Some(&key(1)));
+    let unbound = Enrol { label: Some("unbound".to_owned()), ..enrol(ACCOUNT, Some(ACCOUNT), None) };
+    let Outcome::Enrolled(unbound) = world.ask(ROOT, Ask::Enrol(unbound)) else { panic!("not enrolled") };
+    let remove = Ask::KeyRemove(KeyName { account: ACCOUNT.to_owned(), key: key(1).to_string() });
+    let removed = world.ask(ROOT, remove);
+    assert!(matches!(removed, Outcome::Done(_)), "{removed:?}");
+    let (account, key, credentials) = (ACCOUNT.to_owned(), key(2).to_string(), vec![own.label.clone()]);
+    let add = Ask::KeyAdd(KeyAdd { account, key, owner: None, note: None, credentials });
+    let added = world.ask_with(OWN, add, &code(&unbound, 0));
+    assert!(matches!(added, Outcome::Done(_)), "{added:?}");
 }
 
 #[test]
