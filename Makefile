@@ -92,7 +92,7 @@ test:
 	@sh pkg/dependencies.sh test
 	$(MAKE) check
 	$(CARGO) build --locked --release $(PROGRAMS)
-	$(CARGO) build --locked --workspace --bins
+	$(CARGO) build --locked $(PROGRAMS)
 	$(CARGO) test --locked --workspace --no-fail-fast
 	FUZZ_SEED=1 FUZZ_SECONDS=10 $(MAKE) fuzz
 
@@ -110,7 +110,7 @@ miri:
 soak:
 	@sh pkg/dependencies.sh test
 	@$(CARGO) build --locked --release $(PROGRAMS)
-	@$(CARGO) build --locked --workspace --bins
+	@$(CARGO) build --locked $(PROGRAMS)
 	@CARGO="$(CARGO)" tests/soak.sh
 
 # Everything is unpacked by the guest itself, so only its image needs root, once.

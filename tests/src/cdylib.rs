@@ -2,14 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeSet;
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 
-use crate::built;
 use crate::process::run;
 
 /// A library and its promises.
@@ -81,26 +77,4 @@ fn said(command: &mut Command) -> String {
     let finished = run(command, b"");
     assert!(finished.status.success(), "{command:?}: {}", finished.stderr);
     finished.text()
-}
-
-/// The library `name` of `package` as it is shipped, up to date with the sources.
-///
-/// # Panics
-/// When it can't be built.
-pub fn release(package: &str, name: &str) -> PathBuf {
-    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let folder = built::folder();
-    let target = folder.parent().expect("…/target/PROFILE");
-    let library = target.join("release").join(name);
-    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if built.insert(package.to_owned()) && (built::is_test() || !library.exists()) {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command.args(["build", "--release", "--quiet", "--offline", "--package", package]);
-        command.arg("--target-dir").arg(target);
-        command.arg("--manifest-path").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
-        let output = command.output().expect("cargo");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    library
 }

@@ -6,8 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::built::bin;
-use crate::cdylib;
+use crate::built::{bin, library};
 use crate::process::run;
 
 const INSIDE: &str = "OATHGATE_TEST_INSIDE";
@@ -38,7 +37,7 @@ pub fn inside(test: &str) -> bool {
 
 /// The PAM module as it is shipped.
 pub fn module() -> std::path::PathBuf {
-    cdylib::release("pam_module", "libpam_oathgate.so")
+    library("libpam_oathgate.so")
 }
 
 /// Lays `folder` over `place`.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
+use crate::built;
 use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -9,8 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::io::Errno;
-
-use crate::cdylib;
 
 /// The words of the table, as in `tests/shim/src/lib.rs`.
 const WORDS: usize = 8;
@@ -85,7 +84,7 @@ impl Faults {
 
     fn environment(&self) -> [(&'static str, PathBuf); 3] {
         [
-            ("LD_PRELOAD", cdylib::release("oathgate_shim", "liboathgate_shim.so")),
+            ("LD_PRELOAD", built::shim()),
             ("OATHGATE_TEST_FOLDER", self.store.clone()),
             ("OATHGATE_TEST_FAULTS", self.folder.path().join("table")),
         ]

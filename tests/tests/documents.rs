@@ -8,8 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use oathgate_tests::built::bin;
-use oathgate_tests::cdylib;
+use oathgate_tests::built::{bin, library};
 use oathgate_tests::fake_verifier::{Act, FakeVerifier};
 use oathgate_tests::process::run;
 use otp_wire::Outcome;
@@ -293,7 +292,7 @@ fn the_module_takes_the_lines_that_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket");
     let _verifier = FakeVerifier::start(&socket, |_| Act::Say(Outcome::Pass {}));
-    let module = cdylib::release("pam_module", "libpam_oathgate.so");
+    let module = library("libpam_oathgate.so");
     let mut shown = 0;
     for document in documents() {
         let lines = code(&document);
@@ -320,8 +319,8 @@ fn out(folder: &Path) {
     {
         symlink(bin(program), folder.join(program)).unwrap();
     }
-    for (package, library) in [("pam_module", "libpam_oathgate.so"), ("luks_plugin", "liboathgate_token.so")] {
-        symlink(cdylib::release(package, library), folder.join(library)).unwrap();
+    for name in ["libpam_oathgate.so", "liboathgate_token.so"] {
+        symlink(library(name), folder.join(name)).unwrap();
     }
 }
 

@@ -10,8 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use oathgate_tests::built::bin;
-use oathgate_tests::cdylib;
+use oathgate_tests::built::{bin, library};
 use oathgate_tests::process::{Finished, PATIENCE, Running, run};
 use otp_core::{Algorithm, Digits, Secret, otp};
 use otp_wire::{Ask, DEADLINE, Everything, Outcome, Request, SocketVerifier, Verifier};
@@ -87,7 +86,7 @@ fn without_a_service_root_spawns_the_verifier() {
     }
     let before = Path::new("/etc/oathgate").exists();
     let host = Host::new();
-    let module = cdylib::release("pam_module", "libpam_oathgate.so");
+    let module = library("libpam_oathgate.so");
     let stack = format!("auth required {} verifier=spawn\n", module.display());
     host.write(host.folder.path().join("pam.d/su").to_str().unwrap(), &stack);
     assert!(host.pam("root", "123456").contains("result PAM_AUTHINFO_UNAVAIL"), "nothing is prepared yet");
@@ -121,7 +120,7 @@ fn one_code_for_two_names_on_one_uid() {
     assert_eq!(host.oathgate(&["init"]).code(), Some(0));
     assert_eq!(host.oathgate(&["enrol", "ann", "--json"]).code(), Some(0));
     let stack = "auth required MODULE verifier=spawn nullok\nauth required pam_permit.so\n";
-    let module = cdylib::release("pam_module", "libpam_oathgate.so");
+    let module = library("libpam_oathgate.so");
     let stack = stack.replace("MODULE", module.to_str().unwrap());
     host.write(host.folder.path().join("pam.d/su").to_str().unwrap(), &stack);
     assert!(host.pam("ann", "000000").contains("result PAM_AUTH_ERR"), "ann has a code");

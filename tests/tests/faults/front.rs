@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use oathgate_tests::built::bin;
-use oathgate_tests::cdylib;
+use oathgate_tests::built::{bin, library};
 use oathgate_tests::oathgated::Oathgated;
 
 use crate::bare;
@@ -24,7 +23,7 @@ pub struct Fronts {
 impl Fronts {
     pub fn of(service: &Oathgated) -> Self {
         let folder = tempfile::Builder::new().prefix("oathgate-front-").tempdir().unwrap();
-        let (module, socket) = (cdylib::release("pam_module", "libpam_oathgate.so"), service.root_socket());
+        let (module, socket) = (library("libpam_oathgate.so"), service.root_socket());
         let stack = format!("auth required {} socket={}\n", module.display(), socket.display());
         fs::write(folder.path().join("su"), stack).unwrap();
         fs::create_dir(folder.path().join("tmp")).unwrap();

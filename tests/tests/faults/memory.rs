@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use oathgate_tests::cdylib;
+use oathgate_tests::built::library;
 use oathgate_tests::fake_verifier::{Act, FakeVerifier};
 use oathgate_tests::process::run;
 use oathgate_tests::shim::{Calls, Fault, Faults};
@@ -109,7 +109,7 @@ fn who_waits_at_a_verifier_that_ends_is_refused() {
 fn a_host_without_memory_lets_nobody_in() {
     let folder = tempfile::Builder::new().prefix("oathgate-pam-").tempdir().unwrap();
     let socket = folder.path().join("socket");
-    let module = cdylib::release("pam_module", "libpam_oathgate.so");
+    let module = library("libpam_oathgate.so");
     let stack = format!("auth required {} socket={}\n", module.display(), socket.display());
     fs::write(folder.path().join("su"), stack).unwrap();
     let verifier = FakeVerifier::start(&socket, |request| {

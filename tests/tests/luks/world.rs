@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use luks_unlock::token::{Code, Kind, State};
 use luks_unlock::{Cost, Enrolment, SlotKey, Token, seal};
-use oathgate_tests::cdylib;
+use oathgate_tests::built::library;
 use oathgate_tests::process::{Finished, PATIENCE, run};
 use otp_core::{Algorithm, Digits, Secret, otp};
 use otp_wire::socket::timespec;
@@ -24,7 +24,7 @@ const QUICK: [&str; 6] =
 
 /// The plugin under test.
 pub fn plugin() -> PathBuf {
-    cdylib::release("luks_plugin", "liboathgate_token.so")
+    library("liboathgate_token.so")
 }
 
 pub fn hotp() -> Code {

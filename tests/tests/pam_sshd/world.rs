@@ -8,8 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use oathgate_tests::built::bin;
-use oathgate_tests::cdylib;
+use oathgate_tests::built::{bin, library};
 use oathgate_tests::oathgated::{Device, Oathgated, hotp};
 use oathgate_tests::process::{Finished, PATIENCE, Running, Stream, run};
 use oathgate_tests::sshd::{Client, Key, Settings, Sshd, id};
@@ -81,7 +80,7 @@ impl World {
         let service = Oathgated::start();
         fs::create_dir(folder.path().join("dev")).expect("our folder");
         fs::create_dir(folder.path().join("pam.d")).expect("our folder");
-        let module = cdylib::release("pam_module", "libpam_oathgate.so");
+        let module = library("libpam_oathgate.so");
         let stack = format!(
             "{before}auth required {} nodelay socket={} {options}\naccount required pam_permit.so\nsession required pam_permit.so\n",
             module.display(),

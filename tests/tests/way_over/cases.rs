@@ -8,8 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use oathgate_tests::built::bin;
-use oathgate_tests::cdylib;
+use oathgate_tests::built::{bin, library};
 use oathgate_tests::fake_verifier::{Act, FakeVerifier};
 use oathgate_tests::process::run;
 use oathgate_tests::sshd::id;
@@ -167,7 +166,7 @@ impl Ours {
     }
 
     fn line(&self) -> String {
-        let module = cdylib::release("pam_module", "libpam_oathgate.so");
+        let module = library("libpam_oathgate.so");
         format!("{} socket={}", module.display(), self.verifier.path().display())
     }
 }

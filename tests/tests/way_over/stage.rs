@@ -6,8 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use oathgate_tests::built::bin;
-use oathgate_tests::cdylib;
+use oathgate_tests::built::{bin, library};
 use oathgate_tests::homes;
 use oathgate_tests::oathgated::Oathgated;
 use oathgate_tests::process::{Finished, run};
@@ -40,7 +39,7 @@ pub struct Stage {
 impl Stage {
     /// Inside, with a stack of each name; `None` outside, after the test ran inside.
     pub fn inside(test: &str, people: &[&str], module: &str) -> Option<Self> {
-        let ours = cdylib::release("pam_module", "libpam_oathgate.so");
+        let ours = library("libpam_oathgate.so");
         let theirs = installed(module)?;
         let folder = homes::inside(test, people)?;
         let (security, run_folder) = (folder.join("security"), folder.join("run"));
