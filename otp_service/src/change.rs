@@ -10,7 +10,7 @@ use otp_wire::{Ask, message};
 
 use crate::access::Role;
 use crate::checked::canonical;
-use crate::enrol::shown;
+use crate::enrol::{check_label, check_room, shown};
 use crate::lines;
 use crate::scratch;
 use crate::service::{Asked, Service, Stop};
@@ -42,13 +42,21 @@ impl Service {
             _ => ("disabled", "its codes are refused until it is enabled again"),
         };
         self.change(asked, &owner, None, format!("{what} {id}"), move |record| {
-            let credential = record.credentials.iter_mut().find(|credential| credential.id == id);
-            let credential = credential.ok_or_else(|| format!("no credential {id}"))?;
+            let credential = record.credential(&id).ok_or_else(|| format!("no credential {id}"))?;
             match credential.state {
                 State::Revoked { .. } => return Err(format!("{id} is revoked, and stays so")),
                 before if before == state => return Err(format!("{id} is {what} already")),
-                _ => credential.state = state,
+                _ => {}
             }
+            if state == State::Active {
+                // Others may have come in its place.
+                check_label(record, &credential.label)?;
+                let mut asking = record.entries.iter().filter(|entry| entry.credentials.contains(&id));
+                asking.try_for_each(|entry| check_room(record, entry))?;
+            }
+            let credential = record.credentials.iter_mut().find(|credential| credential.id == id);
+            let credential = credential.ok_or_else(|| format!("no credential {id}"))?;
+            credential.state = state;
             let said = format!("{id} ({}) is {what}: {line}.", credential.label);
             // What its codes opened does not open again with it.
             record.grants.retain(|grant| grant.credential.as_ref() != Some(&id));

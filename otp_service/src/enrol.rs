@@ -196,26 +196,15 @@ impl From<otp_core::secret::SecretError> for NoRandom {
 /// Puts a new credential into a record, if there is room for it and its secret is new.
 pub(crate) fn add(mut record: Record, new: New) -> Result<Record, String> {
     unknown(&record, &new.credential)?;
-    let active = |credential: &&Credential| credential.state == State::Active;
     if record.credentials.len() >= MAX_CREDENTIALS {
         return Err(format!("{} has {MAX_CREDENTIALS} credentials already, revoked ones counted", record.owner));
     }
-    if record.credentials.iter().filter(active).any(|credential| credential.label == new.credential.label) {
-        return Err(format!(
-            "{} has a credential labelled {} already; choose another label",
-            record.owner, new.credential.label
-        ));
-    }
+    check_label(&record, &new.credential.label)?;
     let id = new.credential.id.clone();
     let place = record.entries.iter().position(|entry| entry.account == new.account && entry.key == new.key);
     match place {
         Some(place) => {
-            let ids = &record.entries[place].credentials;
-            if record.credentials.iter().filter(active).filter(|c| ids.contains(&c.id)).count()
-                >= MAX_CREDENTIALS_A_DOOR
-            {
-                return Err(format!("{MAX_CREDENTIALS_A_DOOR} credentials are asked there already; revoke one first"));
-            }
+            check_room(&record, &record.entries[place])?;
             record.entries[place].credentials.push(id);
         }
         None if record.entries.len() >= MAX_ENTRIES => {
@@ -235,4 +224,25 @@ pub(crate) fn add(mut record: Record, new: New) -> Result<Record, String> {
         record.scratch = vec![set];
     }
     Ok(record)
+}
+
+/// Whether another credential may have this label.
+pub(crate) fn check_label(record: &Record, label: &Label) -> Result<(), String> {
+    if active(record).any(|credential| credential.label == *label) {
+        return Err(format!("{} has a credential labelled {label} already; choose another label", record.owner));
+    }
+    Ok(())
+}
+
+/// Whether another credential may open this entry's doors.
+pub(crate) fn check_room(record: &Record, entry: &Entry) -> Result<(), String> {
+    if active(record).filter(|credential| entry.credentials.contains(&credential.id)).count() >= MAX_CREDENTIALS_A_DOOR
+    {
+        return Err(format!("{MAX_CREDENTIALS_A_DOOR} credentials are asked there already; revoke one first"));
+    }
+    Ok(())
+}
+
+fn active(record: &Record) -> impl Iterator<Item = &Credential> {
+    record.credentials.iter().filter(|credential| credential.state == State::Active)
 }

@@ -105,6 +105,37 @@ fn a_disabled_credential_is_refused_until_it_is_enabled() {
     assert!(matches!(world.ask(ROOT, Ask::Enable(name())), Outcome::Invalid(_)), "revoked is for ever");
 }
 
+/// Otherwise six codes would open one door, or one label would name two credentials.
+#[test]
+fn what_took_the_place_of_a_disabled_credential_keeps_it() {
+    let world = World::new(false);
+    let labelled = |label: &str| {
+        let ask = Enrol { label: Some(label.to_owned()), ..enrol(ACCOUNT, None, Some(&key(1))) };
+        world.ask(ROOT, Ask::Enrol(ask))
+    };
+    let name = |credential: &str| CredentialName { account: Some(ACCOUNT.into()), credential: credential.to_owned() };
+    let Outcome::Enrolled(first) = labelled("one") else { panic!("not enrolled") };
+    for label in ["two", "three", "four", "five"] {
+        assert!(matches!(labelled(label), Outcome::Enrolled(_)), "{label}");
+    }
+    assert!(matches!(labelled("six"), Outcome::Invalid(_)), "five at a door");
+    assert!(matches!(world.ask(ROOT, Ask::Disable(name(&first.credential))), Outcome::Done(_)));
+    let Outcome::Enrolled(sixth) = labelled("one") else { panic!("not enrolled") };
+    let enable = || world.ask(ROOT, Ask::Enable(name(&first.credential)));
+    let refused = |why: &str| match enable() {
+        Outcome::Invalid(line) => assert!(line.contains(why), "{line}"),
+        other => panic!("{other:?}"),
+    };
+    refused("labelled one");
+    let rename = Rename { account: None, credential: sixth.credential.clone(), label: "six".to_owned() };
+    assert!(matches!(world.ask(ROOT, Ask::Rename(rename)), Outcome::Done(_)));
+    refused("5 credentials");
+    assert!(!is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&first, 0))));
+    assert!(matches!(world.ask(ROOT, Ask::Revoke(name(&sixth.credential))), Outcome::Done(_)));
+    assert!(matches!(enable(), Outcome::Done(_)));
+    assert!(is_accepted(&world.verify(ROOT, login(ACCOUNT, &[key(1)]), &code(&first, 0))));
+}
+
 #[test]
 fn a_label_can_be_changed_but_not_doubled() {
     let world = World::new(false);
