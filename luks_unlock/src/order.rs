@@ -243,6 +243,8 @@ pub enum Outcome {
         what: String,
         /// What to do.
         hint: Option<String>,
+        /// Whether what was proven with is not right: another passphrase may be.
+        refused: bool,
     },
     /// A header.
     Header(View),

@@ -51,7 +51,7 @@ pub fn enrol(order: &Enrol) -> Result<Outcome, Failure> {
     let by = proven(&device, &old)?;
     let replaced = order.replaces.map(|token| keyslots(&device, token).map(|slots| (token, slots))).transpose()?;
     if replaced.as_ref().is_some_and(|(_, slots)| slots.contains(&by)) {
-        return Err(Failure::new("that passphrase goes with the token; another one is needed"));
+        return Err(Failure::no("that passphrase goes with the token; another one is needed"));
     }
     let cost = order.cost.map_or_else(measured, Ok)?;
     let (slot_key, copy) = twins()?;

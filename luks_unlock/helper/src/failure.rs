@@ -9,12 +9,18 @@ use luks_unlock::order::Outcome;
 pub struct Failure {
     what: String,
     hint: Option<String>,
+    refused: bool,
 }
 
 impl Failure {
     /// What happened.
     pub fn new(what: impl fmt::Display) -> Self {
-        Self { what: what.to_string(), hint: None }
+        Self { what: what.to_string(), hint: None, refused: false }
+    }
+
+    /// What was proven with is not right.
+    pub fn no(what: impl fmt::Display) -> Self {
+        Self { refused: true, ..Self::new(what) }
     }
 
     /// Says what to do.
@@ -25,7 +31,7 @@ impl Failure {
 
     /// For the report.
     pub fn outcome(self) -> Outcome {
-        Outcome::Failed { what: self.what, hint: self.hint }
+        Outcome::Failed { what: self.what, hint: self.hint, refused: self.refused }
     }
 }
 

@@ -13,7 +13,7 @@ pub fn remove(volume: &Volume, token: i32, proof: &Proof, backup: &str) -> Resul
     let slots = keyslots(&device, token)?;
     let by = proven(&device, &passphrase(proof)?)?;
     if slots.contains(&by) {
-        return Err(Failure::new("that passphrase goes with the token; what opens the volume afterwards is needed"));
+        return Err(Failure::no("that passphrase goes with the token; what opens the volume afterwards is needed"));
     }
     back_up(&device, backup)?;
     discard(&device, token, &slots)?;

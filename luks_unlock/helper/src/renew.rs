@@ -18,7 +18,7 @@ pub fn renew(order: &Renew) -> Result<Outcome, Failure> {
     changeable(&device)?;
     let (token, old) = (token(&device, order.token)?, passphrase(&order.proof)?);
     if keyslots(&device, order.token)?.contains(&proven(&device, &old)?) {
-        return Err(Failure::new("that passphrase goes with the token; another one is needed"));
+        return Err(Failure::no("that passphrase goes with the token; another one is needed"));
     }
     let key = secret(&order.key)?;
     back_up(&device, &order.backup)?;

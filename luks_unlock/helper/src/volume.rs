@@ -86,7 +86,7 @@ pub fn passphrase(proof: &Proof) -> Result<Zeroizing<Vec<u8>>, Failure> {
 pub fn proven(device: &Device, passphrase: &[u8]) -> Result<i32, Failure> {
     device.activate(None, None, passphrase, 0).map_err(|error| match error {
         Errno(number) if number == Os::PERM.raw_os_error() => {
-            Failure::new("no keyslot opens with that passphrase").hint("nothing was changed")
+            Failure::no("no keyslot opens with that passphrase").hint("nothing was changed")
         }
         error => Failure::new(format!("the passphrase can't be tried: {error}")),
     })

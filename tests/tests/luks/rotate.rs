@@ -56,12 +56,12 @@ fn what_is_refused_changes_nothing() {
     fs::write(&key, KEY).unwrap();
     let with = |more: &[&str]| enrolled.oathgate(&[&words(&enrolled, &backup)[..], more].concat(), "x\n");
     let cases = [
-        (rotate(&enrolled, &backup, "wrong"), "no keyslot opens"),
-        (with(&["--hotp"]), "the code stays as it is"),
-        (with(&["--key-file", "/nonexistent"]), "can't read /nonexistent"),
+        (rotate(&enrolled, &backup, "wrong"), 1, "no keyslot opens"),
+        (with(&["--hotp"]), 2, "the code stays as it is"),
+        (with(&["--key-file", "/nonexistent"]), 3, "can't read /nonexistent"),
     ];
-    for (refused, why) in cases {
-        assert!(refused.code() != Some(0) && refused.stderr.contains(why), "{why}: {}", refused.stderr);
+    for (refused, exit, why) in cases {
+        assert!(refused.code() == Some(exit) && refused.stderr.contains(why), "{why}: {}", refused.stderr);
         assert!(!Path::new(&backup).exists(), "{why}");
     }
     enrolled.service.stop();

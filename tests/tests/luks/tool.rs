@@ -188,6 +188,7 @@ fn what_can_not_be_done_changes_nothing() {
         assert!(!refused.stderr.contains("panicked") && !refused.stderr.contains(PASSPHRASE));
         assert!(!PathBuf::from(&backup).exists(), "{why}: no copy without a change");
     }
+    assert_eq!(enrol(&path, &[], &format!("{PIN}\nwrong\n")).code(), Some(1), "a no, as for a wrong code");
     let words = ["enrol", &path, "--gate=header", "--hotp", "--stdin", "--json", "--backup", &old];
     let there = oathgate(&[&words[..], &COST].concat(), &right);
     assert!(there.code() == Some(3) && there.stderr.contains("name another new file"), "{}", there.stderr);

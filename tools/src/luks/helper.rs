@@ -29,8 +29,8 @@ pub fn told(order: &Order) -> Result<(Outcome, Vec<String>), Failure> {
     let report = report(order)?;
     report.said.iter().for_each(|line| eprintln!("{}", escape(line)));
     match report.outcome {
-        Outcome::Failed { what, hint } => {
-            let failure = Failure::undecided(escape(&what));
+        Outcome::Failed { what, hint, refused } => {
+            let failure = if refused { Failure::no(escape(&what)) } else { Failure::undecided(escape(&what)) };
             Err(match hint {
                 Some(hint) => failure.hint(escape(&hint)),
                 None => failure,
