@@ -93,7 +93,7 @@ test:
 	$(MAKE) check
 	$(CARGO) build --locked --release $(PROGRAMS)
 	$(CARGO) build --locked $(PROGRAMS)
-	$(CARGO) test --locked --workspace --no-fail-fast
+	sh tests/in_memory.sh $(CARGO) test --locked --workspace --no-fail-fast
 	FUZZ_SEED=1 FUZZ_SECONDS=10 $(MAKE) fuzz
 
 # Other flags than everything else, hence a workspace of its own.

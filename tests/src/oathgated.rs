@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use otp_core::{Algorithm, Digits, Secret};
 use otp_wire::message::{CredentialName, Enrol, Enrolled, KeyPolicy};
-use otp_wire::{Ask, DEADLINE, Outcome, Request, SecretText, SocketVerifier, SpawnVerifier, Verifier};
+use otp_wire::{Ask, Outcome, Request, SecretText, SocketVerifier, SpawnVerifier, Verifier};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
 
@@ -168,7 +168,7 @@ impl Administrator {
     pub fn ask_with(&self, ask: Ask, code: Option<&str>) -> Outcome {
         let mut request = Request::new(ask).expect("random numbers");
         request.authorisation = code.map(|code| SecretText::typed(code.as_bytes()));
-        self.0.ask(&request, Instant::now() + DEADLINE).expect("an answer").outcome
+        self.0.ask(&request, Instant::now() + PATIENCE).expect("an answer").outcome
     }
 
     /// Asks.

@@ -53,7 +53,7 @@ impl Running {
 /// Starts the service and waits until it answers.
 pub fn serve(folder: &Path) -> Child {
     let mut child = command(folder, &[]).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while UnixStream::connect(folder.join("socket")).is_err() {
         assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "oathgated did not start");
         std::thread::yield_now();

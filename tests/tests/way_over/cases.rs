@@ -87,7 +87,7 @@ impl Case<'_> {
 /// How many of two logins get in with one code, both held at the prompt: here, and there
 /// if it can be tried there.
 pub fn together(module: &str, state: &str, typed: &str, line: impl Fn(&Path) -> String) -> (usize, Option<usize>) {
-    let place = Place::new();
+    let place = Place::on_disk();
     let path = place.file("state", state);
     let ours = Ours::new(&place, &path);
     let logins = |line: &str| {
@@ -102,8 +102,17 @@ struct Place(tempfile::TempDir);
 
 impl Place {
     fn new() -> Self {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// Where an fsync takes its time.
+    fn on_disk() -> Self {
+        Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    fn below(folder: &Path) -> Self {
         // Its real path: as root no link of somebody else's is followed.
-        let folder = fs::canonicalize(std::env::temp_dir()).unwrap();
+        let folder = fs::canonicalize(folder).unwrap();
         Self(tempfile::tempdir_in(folder).unwrap())
     }
 
