@@ -17,8 +17,8 @@ use crate::console::{self, Attended};
 use crate::inside::{ATTENDED, FAILED, PASSED};
 use crate::scenario::{DISKS, INITRAMFS};
 
-/// For a scenario with all its boots, on a busy machine.
-const LIMIT: Duration = Duration::from_secs(900);
+/// For a scenario with all its boots, where the host gives to others most of what there is.
+const LIMIT: Duration = Duration::from_secs(1800);
 
 /// Runs the scenarios, each in a guest of its own: one more than there are
 /// processors at a time, for a guest waits now and then.
