@@ -7,6 +7,7 @@ pub mod ffi;
 pub mod fido;
 pub mod gated;
 pub mod homes;
+pub mod machine;
 pub mod namespace;
 pub mod oathgated;
 pub mod phone;

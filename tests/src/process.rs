@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::machine::Stopwatch;
+
 /// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -117,12 +119,19 @@ pub struct Finished {
     pub stderr: String,
     /// How long it ran.
     pub took: Duration,
+    /// How much of that a host kept from each processor.
+    pub kept: Duration,
 }
 
 impl Finished {
     /// Its exit code; none when a signal ended it.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
+    }
+
+    /// How long it ran of the time that we had.
+    pub fn own_time(&self) -> Duration {
+        self.took.saturating_sub(self.kept)
     }
 
     /// Standard output as text.
@@ -136,17 +145,17 @@ impl Finished {
 /// # Panics
 /// When it can't be started, or runs for more than [`PATIENCE`].
 pub fn run(command: &mut Command, input: &[u8]) -> Finished {
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let mut running = Running::start(command);
     let mut stdin = running.child.stdin.take().expect("piped");
     let input = input.to_vec();
     // It may end without having read everything.
     thread::spawn(move || drop(stdin.write_all(&input)));
     let status = running.wait(PATIENCE);
-    let took = start.elapsed();
+    let (took, kept) = (watch.elapsed(), watch.kept());
     let stdout = running.stdout.to_end(PATIENCE);
     let stderr = running.stderr.to_end(PATIENCE);
-    Finished { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned(), took }
+    Finished { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned(), took, kept }
 }
 
 /// A process whose output is watched; ended when dropped.

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Barrier, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use oathgate_tests::machine::Stopwatch;
 use oathgate_tests::oathgated::{Device, Oathgated, hotp};
 use oathgate_tests::process::Running;
 use oathgate_tests::sshd::id;
@@ -93,11 +94,11 @@ fn verify(socket: &Path, device: &Device, counter: u64) -> (Duration, bool) {
     let (ended, end) = mpsc::channel();
     std::thread::scope(|scope| {
         let late = scope.spawn(move || late(&end));
-        let (begun, before) = (Instant::now(), stolen());
+        let watch = Stopwatch::start();
         let outcome = ask(socket, own, &account, &code);
-        let (took, stolen) = (begun.elapsed(), stolen().saturating_sub(before));
+        let (took, kept) = (watch.elapsed(), watch.kept());
         drop(ended);
-        let kept = late.join().unwrap().max(stolen);
+        let kept = kept.max(late.join().unwrap());
         (took.saturating_sub(kept), matches!(outcome, Ok(Outcome::Accepted { .. })))
     })
 }
@@ -114,15 +115,6 @@ fn late(end: &Receiver<()>) -> Duration {
             _ => return late,
         }
     }
-}
-
-/// What the host has given to other guests since the start, as the mean of all
-/// processors (proc_stat(5), `steal`, in hundredths of a second).
-fn stolen() -> Duration {
-    let stat = std::fs::read_to_string("/proc/stat").unwrap();
-    let processors = stat.lines().filter(|line| line.starts_with("cpu")).count() as u32 - 1;
-    let ticks = stat.lines().next().unwrap().split_whitespace().nth(8).unwrap().parse().unwrap();
-    Duration::from_millis(10) * ticks / processors
 }
 
 /// This test's own program under another uid, doing what `kind` says.

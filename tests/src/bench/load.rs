@@ -12,6 +12,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use oathgate_tests::machine;
 use otp_wire::frame::{self, MAX_REPLY, MAX_REQUEST};
 use otp_wire::message::RequestId;
 use otp_wire::socket::timespec;
@@ -24,7 +25,6 @@ use rustix::net::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::machine;
 use crate::numbers::{Series, round};
 use crate::people::People;
 use crate::server::Server;

@@ -16,7 +16,6 @@ mod gate;
 mod goals;
 mod homes;
 mod load;
-mod machine;
 mod numbers;
 mod pam;
 mod people;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use oathgate_tests::built::{bin, folder};
+use oathgate_tests::machine;
 use oathgate_tests::sshd::id;
 use otp_wire::socket::timespec;
 use rustix::event::poll;
@@ -17,7 +18,6 @@ use crate::disk;
 use crate::gate::Gate;
 use crate::homes;
 use crate::load::{self, Turns};
-use crate::machine;
 use crate::numbers::commas;
 use crate::photograph;
 use crate::refusals;

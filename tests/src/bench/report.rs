@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use oathgate_tests::machine::processors;
 use serde_json::{Value, json};
 
 use crate::bulk::Bulk;
@@ -12,7 +13,6 @@ use crate::convert;
 use crate::gate::Gate;
 use crate::goals::{self, Goal};
 use crate::homes;
-use crate::machine::processors;
 use crate::numbers::{Series, commas, round, shown};
 use crate::photograph::Photograph;
 use crate::plan::Pair;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use oathgate_tests::fake_verifier::Act;
+use oathgate_tests::machine::Stopwatch;
 use oathgate_tests::process::{Running, run};
 use oathgate_tests::sshd::id;
 use otp_wire::message::Reason;
@@ -165,12 +166,12 @@ fn without_terminal_and_code_it_says_so_at_once() {
     let took = || {
         let finished = run(&mut world.client().ssh(&["-T"], Some("cat".as_ref())), b"this is for the command");
         kept_out(&finished, "LC_OTP=123456 scp");
-        finished.took
+        finished.own_time()
     };
     let mut times: Vec<Duration> = (0..7).map(|_| took()).collect();
     times.sort();
     println!("refused without a terminal, whole ssh: median {:?}, most {:?}", times[3], times[6]);
-    assert!(times[6] < Duration::from_secs(10), "{times:?}");
+    assert!(times[6] < Duration::from_secs(2), "{times:?}");
 
     // The program alone, with standard input left open and unread.
     let mut command = Command::new(oathgate_tests::built::bin("ssh-otp"));
@@ -180,11 +181,12 @@ fn without_terminal_and_code_it_says_so_at_once() {
     let mut detached = Command::new("setsid");
     detached.arg("--wait").arg(command.get_program()).args(command.get_args());
     detached.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?)))).env_remove("LC_OTP");
-    let start = std::time::Instant::now();
+    let watch = Stopwatch::start();
     let status = Running::start(&mut detached).wait(Duration::from_secs(20));
-    println!("the program alone: {:?}", start.elapsed());
+    let took = watch.elapsed().saturating_sub(watch.kept());
+    println!("the program alone: {took:?}");
     assert_eq!(status.code(), Some(1));
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(took < Duration::from_millis(300), "{took:?}");
 }
 
 #[test]
@@ -264,7 +266,7 @@ fn a_verifier_that_hangs_is_given_up_after_five_seconds() {
     let world = Scripted::new(|_| Act::Hang);
     let finished = world.client().run("echo in", Some("123456"));
     kept_out(&finished, "cannot check codes");
-    assert!((4..20).contains(&finished.took.as_secs()), "{:?}", finished.took);
+    assert!(finished.took.as_secs() >= 4 && finished.own_time().as_secs() < 7, "{:?}", finished.took);
 }
 
 #[test]

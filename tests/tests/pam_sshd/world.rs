@@ -225,7 +225,7 @@ impl Login {
         let status = self.ssh.wait(PATIENCE);
         let stdout = self.ssh.stdout.to_end(PATIENCE);
         let stderr = String::from_utf8_lossy(&self.ssh.stderr.to_end(PATIENCE)).into_owned();
-        Finished { status, stdout, stderr, took: std::time::Duration::ZERO }
+        Finished { status, stdout, stderr, took: std::time::Duration::ZERO, kept: std::time::Duration::ZERO }
     }
 }
 
